@@ -1,0 +1,310 @@
+package schemas
+
+import (
+	"bytes"
+	"cmp"
+	"embed"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// TenantFile stands at the root of every tenant repository.
+const TenantFile = "tenant.yaml"
+
+// The folders of a tenant repository. Each may nest to any depth and hold any
+// number of documents a file. Only pack.yaml is read below packs/.
+const (
+	ProfilesDir = "profiles"
+	PacksDir    = "packs"
+	CloudsDir   = "clouds"
+	ClustersDir = "clusters"
+)
+
+// PackFile describes the pack in whose directory it stands.
+const PackFile = "pack.yaml"
+
+// Repository is the source of one tenant, as far as it could be read.
+type Repository struct {
+	Tenant   *Document[Tenant] // nil if there is none
+	Profiles []*Document[ClusterProfile]
+	Packs    []*Document[Pack]
+	Accounts []*Document[CloudAccount]
+	Clusters []*Document[Cluster]
+}
+
+// Document is a document that remembers where it came from.
+type Document[T any] struct {
+	// File is the path of the file in the repository.
+	File string
+	// Object is the content.
+	Object T
+	// YAML knows the position of each field.
+	YAML *YAML
+}
+
+// Load reads a tenant repository and checks each file by itself (syntax,
+// fields, types, limits) and all of them together (names used twice, references
+// that lead nowhere, cycles). It returns what could be read and everything that
+// is wrong, sorted by position. Files of other kinds and hidden files are left
+// alone.
+func Load(fsys fs.FS) (*Repository, Problems) {
+	loader := &loader{fsys: fsys}
+	repo := &Repository{}
+	loader.tenant(repo)
+	repo.Profiles = loadFolder[ClusterProfile](loader, ProfilesDir, KindClusterProfile)
+	repo.Packs = loadFolder[Pack](loader, PacksDir, KindPack)
+	repo.Accounts = loadFolder[CloudAccount](loader, CloudsDir, KindCloudAccount)
+	repo.Clusters = loadFolder[Cluster](loader, ClustersDir, KindCluster)
+	loader.strays()
+	problems := append(loader.problems, check(repo)...)
+	return repo, problems.Sorted()
+}
+
+// Profile finds a profile by name and version, or returns nil.
+func (r *Repository) Profile(name, version string) *Document[ClusterProfile] {
+	return find(r.Profiles, func(d *Document[ClusterProfile]) bool {
+		return d.Object.Metadata.Name == name && d.Object.Spec.Version == version
+	})
+}
+
+// Pack finds a pack by name and version, or returns nil.
+func (r *Repository) Pack(name, version string) *Document[Pack] {
+	return find(r.Packs, func(d *Document[Pack]) bool {
+		return d.Object.Metadata.Name == name && d.Object.Spec.Version == version
+	})
+}
+
+// Account finds a cloud account by name, or returns nil.
+func (r *Repository) Account(name string) *Document[CloudAccount] {
+	return find(r.Accounts, func(d *Document[CloudAccount]) bool { return d.Object.Metadata.Name == name })
+}
+
+func find[T any](documents []*Document[T], is func(*Document[T]) bool) *Document[T] {
+	if i := slices.IndexFunc(documents, is); i >= 0 {
+		return documents[i]
+	}
+	return nil
+}
+
+//go:embed json
+var schemaFiles embed.FS
+
+// SchemaFiles holds the JSON Schemas of the kinds that people write, for
+// editors: <kind in lower case>.json.
+func SchemaFiles() fs.FS {
+	sub, err := fs.Sub(schemaFiles, "json")
+	if err != nil {
+		panic(err) // the folder is embedded above
+	}
+	return sub
+}
+
+type loader struct {
+	fsys     fs.FS
+	problems Problems
+}
+
+func (l *loader) fail(file, format string, args ...any) {
+	l.problems = append(l.problems, fileProblem(file, format, args...)...)
+}
+
+func (l *loader) tenant(repo *Repository) {
+	if _, err := fs.Stat(l.fsys, TenantFile); err != nil {
+		l.fail(TenantFile, "is missing: every tenant repository has one at its root (branchline init writes it)")
+		return
+	}
+	documents := loadFile[Tenant](l, TenantFile, KindTenant)
+	if len(documents) > 1 {
+		second := documents[1]
+		l.problems = append(l.problems, second.YAML.Problem(nil, "a repository has one Tenant document; remove this one"))
+	}
+	if len(documents) > 0 {
+		repo.Tenant = documents[0]
+	}
+}
+
+// documentSchemas compiles the schemas of the documents once, at first use:
+// they are part of the program and never change.
+var documentSchemas = sync.OnceValue(func() map[string]*Schema {
+	compiled := map[string]*Schema{}
+	for _, kind := range []string{KindTenant, KindClusterProfile, KindPack, KindCloudAccount, KindCluster} {
+		name := strings.ToLower(kind) + ".json"
+		data, err := fs.ReadFile(SchemaFiles(), name)
+		if err != nil {
+			panic(err) // embedded; make generate writes it
+		}
+		schema, err := CompileSchema(name, data)
+		if err != nil {
+			panic(err)
+		}
+		compiled[kind] = schema
+	}
+	return compiled
+})
+
+func loadFolder[T any](l *loader, dir, kind string) []*Document[T] {
+	var documents []*Document[T]
+	for _, file := range l.files(dir) {
+		documents = append(documents, loadFile[T](l, file, kind)...)
+	}
+	return documents
+}
+
+// files lists the files of a folder that Load reads, in lexical order.
+func (l *loader) files(dir string) []string {
+	var files []string
+	err := fs.WalkDir(l.fsys, dir, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			if file == dir {
+				return fs.SkipDir // a repository need not have every folder
+			}
+			l.fail(file, "cannot be read: %v", err)
+			return nil
+		}
+		hidden := strings.HasPrefix(entry.Name(), ".")
+		switch {
+		case entry.IsDir() && hidden:
+			return fs.SkipDir
+		case entry.IsDir() || hidden || !entry.Type().IsRegular():
+		case dir == PacksDir && entry.Name() != PackFile:
+		case path.Ext(file) == ".yaml" || path.Ext(file) == ".yml":
+			files = append(files, file)
+		}
+		return nil
+	})
+	if err != nil {
+		l.fail(dir, "cannot be read: %v", err)
+	}
+	return files
+}
+
+// strays reports documents of ours outside the folders that Load reads: they
+// would otherwise be without effect, and nobody would know why.
+func (l *loader) strays() {
+	folders := map[string]string{
+		KindTenant: TenantFile, KindClusterProfile: ProfilesDir + "/", KindPack: PacksDir + "/",
+		KindCluster: ClustersDir + "/", KindCloudAccount: CloudsDir + "/",
+	}
+	read := []string{ProfilesDir, PacksDir, CloudsDir, ClustersDir}
+	err := fs.WalkDir(l.fsys, ".", func(file string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return nil // reported where the file is needed
+		case file != "." && strings.HasPrefix(entry.Name(), "."), entry.IsDir() && slices.Contains(read, file):
+			if entry.IsDir() {
+				return fs.SkipDir
+			}
+		case entry.Type().IsRegular() && path.Ext(file) == ".yaml" && file != TenantFile:
+			if kind := l.kindOf(file); kind != "" {
+				l.fail(file, "a %s is not read here; move it to %s", kind, cmp.Or(folders[kind], "the folder of its kind"))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		l.fail(".", "cannot be read: %v", err)
+	}
+}
+
+// kindOf gives the kind of the first document of a file if it is one of ours.
+func (l *loader) kindOf(file string) string {
+	data, err := fs.ReadFile(l.fsys, file)
+	if err != nil || !bytes.Contains(data, []byte(APIVersion)) {
+		return ""
+	}
+	documents, _ := ParseYAML(file, data)
+	if len(documents) == 0 {
+		return ""
+	}
+	fields, _ := documents[0].Value().(map[string]any)
+	if fields["apiVersion"] != APIVersion {
+		return ""
+	}
+	kind, _ := fields["kind"].(string)
+	return kind
+}
+
+func loadFile[T any](l *loader, file, kind string) []*Document[T] {
+	data, err := fs.ReadFile(l.fsys, file)
+	if err != nil {
+		l.fail(file, "cannot be read: %v", err)
+		return nil
+	}
+	parsed, problems := ParseYAML(file, data)
+	l.problems = append(l.problems, problems...)
+	if len(parsed) == 0 && len(problems) == 0 {
+		l.fail(file, "is empty; write a %s into it or remove it", kind)
+	}
+	var documents []*Document[T]
+	for _, doc := range parsed {
+		if problems := checkDocument(doc, kind); len(problems) > 0 {
+			l.problems = append(l.problems, problems...)
+			continue
+		}
+		document := &Document[T]{File: file, YAML: doc}
+		if err := fromValue(doc.Value(), &document.Object); err != nil {
+			l.problems = append(l.problems, doc.Problem(nil, "cannot be read as %s: %v", kind, err))
+			continue
+		}
+		documents = append(documents, document)
+	}
+	return documents
+}
+
+// checkDocument looks at apiVersion and kind first: if they are wrong, all
+// other messages would only confuse.
+func checkDocument(doc *YAML, kind string) Problems {
+	fields, ok := doc.Value().(map[string]any)
+	if !ok {
+		return Problems{doc.Problem(nil, "expected a %s document (a mapping), found something else", kind)}
+	}
+	for _, header := range []struct{ field, want string }{{"apiVersion", APIVersion}, {"kind", kind}} {
+		got, set := fields[header.field]
+		if !set {
+			return Problems{doc.Problem(nil, "the field %q is missing; write \"%s: %s\"", header.field, header.field, header.want)}
+		}
+		if got != header.want {
+			return Problems{doc.Problem([]any{header.field}, "%s does not belong here; files in this folder have \"%s: %s\"", jsonText(got), header.field, header.want)}
+		}
+	}
+	return doc.Check(documentSchemas()[kind])
+}
+
+// Check returns what in the document, or in the part of it at path, violates a
+// schema.
+func (y *YAML) Check(schema *Schema, at ...any) Problems {
+	value := y.value
+	for _, element := range at {
+		value = childValue(value, element)
+	}
+	var problems Problems
+	for _, violation := range schema.Check(value) {
+		full := append(slices.Clone(at), violation.Path...)
+		problem := Problem{Position: y.Position(full...), Field: FormatPath(full), Message: violation.Message}
+		if violation.Key {
+			problem.Position = y.KeyPosition(full...)
+		}
+		problems = append(problems, problem)
+	}
+	return problems
+}
+
+func childValue(value, element any) any {
+	switch e := element.(type) {
+	case string:
+		mapping, _ := value.(map[string]any)
+		return mapping[e]
+	case int:
+		if list, ok := value.([]any); ok && e >= 0 && e < len(list) {
+			return list[e]
+		}
+	}
+	return nil
+}
+
+// ID names a profile or pack at a version.
+func ID(name, version string) string { return fmt.Sprintf("%s@%s", name, version) }
