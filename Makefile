@@ -59,7 +59,8 @@ lint: ## vet, staticcheck, formatting
 
 .PHONY: generate
 generate: ## rewrite generated files
-	$(GO) run ./schemas/internal/generate schemas/json $(patsubst %/tenant.yaml,%/.branchline/schemas,$(wildcard examples/*/tenant.yaml))
+	$(GO) run ./schemas/internal/generate docs/reference/files.md schemas/json $(patsubst %/tenant.yaml,%/.branchline/schemas,$(wildcard examples/*/tenant.yaml))
+	$(GO) run ./cmd/branchline reference docs/reference/commands.md
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for a short while

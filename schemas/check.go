@@ -80,7 +80,7 @@ func checkProfile(repo *Repository, profile *Document[ClusterProfile]) Problems 
 }
 
 func checkPackRef(repo *Repository, profile *Document[ClusterProfile], layer int, ref PackRef) Problems {
-	if repo.Pack(ref.Name, ref.Version) != nil {
+	if repo.Pack(ref.Name, ref.Version) != nil || repo.isUnread(KindPack, ref.Name) {
 		return nil
 	}
 	path := []any{"spec", "layers", layer, "pack"}
@@ -113,6 +113,9 @@ func checkCluster(repo *Repository, cluster *Document[Cluster]) Problems {
 func checkProfileRef(repo *Repository, cluster *Document[Cluster], index int, ref ProfileRef) Problems {
 	path := []any{"spec", "profiles", index}
 	profile := repo.Profile(ref.Name, ref.Version)
+	if profile == nil && repo.isUnread(KindClusterProfile, ref.Name) {
+		return nil
+	}
 	if profile == nil {
 		var names, versions []string
 		for _, p := range repo.Profiles {
@@ -172,6 +175,9 @@ func checkAccount(repo *Repository, cluster *Document[Cluster]) Problems {
 	}
 	path := []any{"spec", "cloud", "account"}
 	account := repo.Account(cloud.Account)
+	if account == nil && repo.isUnread(KindCloudAccount, cloud.Account) {
+		return nil
+	}
 	if account == nil {
 		var names []string
 		for _, a := range repo.Accounts {

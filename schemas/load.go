@@ -34,6 +34,16 @@ type Repository struct {
 	Packs    []*Document[Pack]
 	Accounts []*Document[CloudAccount]
 	Clusters []*Document[Cluster]
+
+	// unread names, by kind, the documents that were left out because something
+	// is wrong with them; "" stands for one whose name could not be read either.
+	unread map[string][]string
+}
+
+// isUnread says whether a document may be missing only because it has problems
+// of its own, or the reference to it has: then nothing is known about it.
+func (r *Repository) isUnread(kind, name string) bool {
+	return name == "" || slices.Contains(r.unread[kind], name) || slices.Contains(r.unread[kind], "")
 }
 
 // Document is a document that remembers where it came from.
@@ -52,8 +62,8 @@ type Document[T any] struct {
 // is wrong, sorted by position. Files of other kinds and hidden files are left
 // alone.
 func Load(fsys fs.FS) (*Repository, Problems) {
-	loader := &loader{fsys: fsys}
-	repo := &Repository{}
+	loader := &loader{fsys: fsys, unread: map[string][]string{}}
+	repo := &Repository{unread: loader.unread}
 	loader.tenant(repo)
 	repo.Profiles = loadFolder[ClusterProfile](loader, ProfilesDir, KindClusterProfile)
 	repo.Packs = loadFolder[Pack](loader, PacksDir, KindPack)
@@ -106,6 +116,7 @@ func SchemaFiles() fs.FS {
 type loader struct {
 	fsys     fs.FS
 	problems Problems
+	unread   map[string][]string
 }
 
 func (l *loader) fail(file, format string, args ...any) {
@@ -232,27 +243,47 @@ func loadFile[T any](l *loader, file, kind string) []*Document[T] {
 	data, err := fs.ReadFile(l.fsys, file)
 	if err != nil {
 		l.fail(file, "cannot be read: %v", err)
+		l.unread[kind] = append(l.unread[kind], "")
 		return nil
 	}
 	parsed, problems := ParseYAML(file, data)
 	l.problems = append(l.problems, problems...)
+	if len(problems) > 0 {
+		l.unread[kind] = append(l.unread[kind], "")
+	}
 	if len(parsed) == 0 && len(problems) == 0 {
 		l.fail(file, "is empty; write a %s into it or remove it", kind)
 	}
 	var documents []*Document[T]
 	for _, doc := range parsed {
-		if problems := checkDocument(doc, kind); len(problems) > 0 {
-			l.problems = append(l.problems, problems...)
-			continue
-		}
+		problems := checkDocument(doc, kind)
+		l.problems = append(l.problems, problems...)
 		document := &Document[T]{File: file, YAML: doc}
-		if err := fromValue(doc.Value(), &document.Object); err != nil {
+		err := fromValue(doc.Value(), &document.Object)
+		switch {
+		case err == nil && isKind(doc, kind):
+			// Also if it has problems: so that those with its references show
+			// up in the same run, and references to it are not called missing.
+			documents = append(documents, document)
+		case len(problems) == 0:
 			l.problems = append(l.problems, doc.Problem(nil, "cannot be read as %s: %v", kind, err))
-			continue
+			fallthrough
+		default:
+			l.unread[kind] = append(l.unread[kind], nameIn(doc))
 		}
-		documents = append(documents, document)
 	}
 	return documents
+}
+
+// nameIn reads the name of a document that is not valid otherwise.
+func nameIn(doc *YAML) string {
+	name, _ := childValue(childValue(doc.Value(), "metadata"), "name").(string)
+	return name
+}
+
+// isKind is true for a document that says it is of a kind.
+func isKind(doc *YAML, kind string) bool {
+	return childValue(doc.Value(), "apiVersion") == APIVersion && childValue(doc.Value(), "kind") == kind
 }
 
 // checkDocument looks at apiVersion and kind first: if they are wrong, all

@@ -113,6 +113,11 @@ func TestLoadReportsEveryProblemWithItsPosition(t *testing.T) {
 			`clusters/eu/dev.yaml:3:18: metadata.name: "Dev/1" does not match ^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`}},
 		{"stray document", "cluster/x.yaml", cluster, []string{
 			`cluster/x.yaml: a Cluster is not read here; move it to clusters/`}},
+		{"one mistake, one message", "profiles/web.yaml", strings.Replace(profile, "pack:", "pac:", 1), []string{
+			`profiles/web.yaml:9:5: spec.layers[0]: the field "pack" is missing`,
+			`profiles/web.yaml:10:5: spec.layers[0].pac: unknown field "pac", did you mean "pack"?`}},
+		{"an unreadable profile is not a missing one", "profiles/web.yaml", "a: b: c\n", []string{
+			`profiles/web.yaml:1: not valid YAML: mapping values are not allowed in this context`}},
 		{"other files are left alone", ".github/workflows/ci.yaml", "on: push\n", nil},
 	}
 	for _, tt := range tests {

@@ -190,6 +190,9 @@ func childSchema(schema *jsonschema.Schema, element any) *jsonschema.Schema {
 func describe(k jsonschema.ErrorKind) string {
 	switch k := k.(type) {
 	case *kind.Type:
+		if slices.Contains(k.Want, "string") && (k.Got == "number" || k.Got == "boolean") {
+			return fmt.Sprintf("expected a string, found %s; put it in quotes", article(k.Got))
+		}
 		return fmt.Sprintf("expected %s, found %s", strings.Join(articles(k.Want), " or "), article(k.Got))
 	case *kind.Enum:
 		hint := ""

@@ -1,10 +1,12 @@
-// Command generate writes the JSON Schemas of the files that people write, from
-// the Go types and their comments. Run it by "make generate" in the project's
-// root; its arguments are the folders to write to.
+// Command generate writes, from the Go types of package schemas and their
+// comments, the JSON Schemas of the files that people write and the reference
+// page about them. Run it by "make generate" in the project's root; its
+// arguments are the page and then the folders for the schemas.
 package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,33 +24,41 @@ func main() {
 	}
 }
 
-func run(dirs []string) error {
-	reflector := jsonschema.Reflector{
-		DoNotReference: true,
-		Anonymous:      true,
+func run(args []string) error {
+	if len(args) < 2 {
+		return errors.New("name the page to write, then the folders for the schemas")
 	}
+	reflector := jsonschema.Reflector{DoNotReference: true, Anonymous: true}
 	const comments = "./schemas"
 	if err := reflector.AddGoComments("branchline.dev/branchline", comments); err != nil {
 		return fmt.Errorf("reading comments in %s: %w", comments, err)
 	}
-	for kind, document := range map[string]any{
-		schemas.KindTenant:         &schemas.Tenant{},
-		schemas.KindClusterProfile: &schemas.ClusterProfile{},
-		schemas.KindPack:           &schemas.Pack{},
-		schemas.KindCluster:        &schemas.Cluster{},
-		schemas.KindCloudAccount:   &schemas.CloudAccount{},
-	} {
-		data, err := json.MarshalIndent(describe(&reflector, kind, document), "", "  ")
+	documents := []struct {
+		kind  string
+		value any
+	}{
+		{schemas.KindTenant, &schemas.Tenant{}},
+		{schemas.KindClusterProfile, &schemas.ClusterProfile{}},
+		{schemas.KindPack, &schemas.Pack{}},
+		{schemas.KindCluster, &schemas.Cluster{}},
+		{schemas.KindCloudAccount, &schemas.CloudAccount{}},
+	}
+	var kinds []string
+	described := map[string]*jsonschema.Schema{}
+	for _, document := range documents {
+		schema := describe(&reflector, document.kind, document.value)
+		kinds, described[document.kind] = append(kinds, document.kind), schema
+		data, err := json.MarshalIndent(schema, "", "  ")
 		if err != nil {
-			return fmt.Errorf("%s: %w", kind, err)
+			return fmt.Errorf("%s: %w", document.kind, err)
 		}
-		for _, dir := range dirs {
-			if err := write(filepath.Join(dir, strings.ToLower(kind)+".json"), append(data, '\n')); err != nil {
+		for _, dir := range args[1:] {
+			if err := write(filepath.Join(dir, strings.ToLower(document.kind)+".json"), append(data, '\n')); err != nil {
 				return err
 			}
 		}
 	}
-	return nil
+	return write(args[0], reference(kinds, described))
 }
 
 func write(file string, data []byte) error {
