@@ -1,0 +1,237 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"reflect"
+	"strings"
+	gosync "sync"
+	"time"
+
+	"branchline.dev/branchline/schemas"
+	"branchline.dev/branchline/sync"
+)
+
+// Repository is the tenant's repository as far as an agent may see it.
+// *sync.Remote is one.
+type Repository interface {
+	Fetch(ctx context.Context, ref, known string) (*sync.Snapshot, error)
+	Push(ctx context.Context, signer *sync.Signer, update sync.Update) (string, error)
+}
+
+// fetchProblem is why the newest state of the branch is not in use.
+type fetchProblem struct {
+	Reason  string
+	Message string
+}
+
+// follower looks at the desired branch again and again and keeps the newest
+// commit that passed verification. Whatever goes wrong, it keeps the one before.
+type follower struct {
+	memory *memory
+	log    *slog.Logger
+	jitter func(time.Duration) time.Duration
+	nudge  <-chan struct{}
+	// connect gives the repository with the credentials of config.
+	connect func(Config) Repository
+	// reload reads the configuration again, for credentials that were rotated.
+	reload func(context.Context) (Config, error)
+	// noticed is called whenever there is something new to take into account.
+	noticed func(newer bool)
+
+	mu         gosync.Mutex
+	config     Config
+	repository Repository
+	seen       string // commit of the last snapshot, trusted or not
+	trusted    *revision
+	verdict    error // on the last snapshot
+	failure    error // of the last look
+	looked     bool
+}
+
+const (
+	fetchRetry    = time.Second
+	maxFetchRetry = time.Minute
+	fetchTimeout  = 2 * time.Minute
+)
+
+// run looks at once, then every poll interval, or later and later while it fails.
+func (f *follower) run(ctx context.Context) {
+	failures := 0
+	for ctx.Err() == nil {
+		interval := f.current().PollInterval
+		if err := f.look(ctx); err != nil {
+			interval = doubled(min(fetchRetry, interval), failures, max(maxFetchRetry, interval))
+			failures++
+		} else {
+			failures = 0
+		}
+		timer := time.NewTimer(f.jitter(interval))
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		case <-f.nudge:
+		}
+		timer.Stop()
+	}
+}
+
+// look fetches once. It returns an error only if the branch could not be read.
+func (f *follower) look(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	config, repository, known := f.start()
+	snapshot, err := repository.Fetch(ctx, schemas.DesiredRef(config.Cluster), known)
+	if err == nil && snapshot == nil {
+		err = errors.New("the repository answered nothing")
+	}
+	if err != nil {
+		if errors.Is(err, sync.ErrUnauthorized) {
+			f.renew(ctx)
+		}
+		if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			f.finish(nil, nil, err)
+		}
+		return err
+	}
+	if snapshot.Unchanged {
+		f.finish(nil, nil, nil)
+	} else {
+		candidate, verdict := verify(snapshot, f.memory.trust(config))
+		f.finish(&seenCommit{snapshot.Commit, verdict}, candidate, nil)
+	}
+	if _, problem, _ := f.latest(); problem.Reason == reasonUntrusted {
+		f.renew(ctx) // a person may have put another key into the Secret
+	}
+	return nil
+}
+
+type seenCommit struct {
+	commit  string
+	verdict error
+}
+
+func (f *follower) start() (Config, Repository, string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.repository == nil {
+		f.repository = f.connect(f.config)
+	}
+	return f.config, f.repository, f.seen
+}
+
+// finish keeps the outcome of a look and tells whoever waits for it.
+func (f *follower) finish(seen *seenCommit, candidate *revision, failure error) {
+	f.mu.Lock()
+	before := f.problemLocked()
+	first := !f.looked
+	f.looked, f.failure = true, failure
+	newer := false
+	if seen != nil {
+		f.seen, f.verdict = seen.commit, seen.verdict
+		newer = candidate != nil && (f.trusted == nil || f.trusted.Commit != candidate.Commit)
+		if newer {
+			f.trusted = candidate
+		}
+	}
+	after := f.problemLocked()
+	f.mu.Unlock()
+	if before != after && after.Reason != "" {
+		f.log.Warn("desired branch is not used", "reason", after.Reason, "message", after.Message)
+	}
+	if newer || before != after || first {
+		f.noticed(newer)
+	}
+}
+
+// renew takes over credentials, trusted keys and interval from the Secret if
+// they are not the ones in use.
+func (f *follower) renew(ctx context.Context) {
+	config, err := f.reload(ctx)
+	if err != nil {
+		f.log.Warn("read configuration again", "error", err)
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if reflect.DeepEqual(config, f.config) {
+		return
+	}
+	if config.Tenant != f.config.Tenant || config.Cluster != f.config.Cluster || config.UID != f.config.UID {
+		f.log.Error("configuration now names another cluster: restart the agent to take it over")
+		return
+	}
+	f.config, f.repository = config, nil
+	f.memory.configure(config)
+	f.seen = "" // other keys may judge otherwise
+}
+
+func (f *follower) current() Config {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.config
+}
+
+// repositoryNow is what the status is pushed to.
+func (f *follower) repositoryNow() Repository {
+	_, repository, _ := f.start()
+	return repository
+}
+
+// latest gives the newest trusted revision, nil if there is none yet, and what
+// stands in the way of a newer one.
+func (f *follower) latest() (*revision, fetchProblem, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.trusted, f.problemLocked(), f.looked
+}
+
+// retract takes back a revision that turned out older than what is trusted by
+// now: another commit was accepted between its verification and its use.
+func (f *follower) retract(commit string, why error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.trusted != nil && f.trusted.Commit == commit {
+		f.trusted, f.verdict = nil, why
+	}
+}
+
+func (f *follower) problemLocked() fetchProblem {
+	var refused *refusal
+	switch err := f.failure; {
+	case err == nil && f.verdict == nil:
+		return fetchProblem{}
+	case err == nil && errors.As(f.verdict, &refused):
+		return f.problem(refused.Reason, f.verdict)
+	case err == nil:
+		return f.problem(reasonInvalid, f.verdict)
+	case errors.Is(err, sync.ErrRefNotFound):
+		return f.problem("BranchMissing", fmt.Errorf("%s does not exist: nothing is changed; a cluster ends only by a tombstone", schemas.DesiredRef(f.config.Cluster)))
+	case errors.Is(err, sync.ErrUnauthorized):
+		return f.problem("Unauthorized", fmt.Errorf("the repository refused the token: put a valid one into Secret %s/%s", schemas.AgentNamespace, schemas.AgentConfigSecret))
+	default:
+		return f.problem("Unreachable", stable(err))
+	}
+}
+
+// stable leaves out the local port of a broken connection, which would make the
+// message differ at each attempt.
+func stable(err error) error {
+	var broken *net.OpError
+	if errors.As(err, &broken) && broken.Source != nil {
+		return fmt.Errorf("%s %s %v: %w", broken.Op, broken.Net, broken.Addr, broken.Err)
+	}
+	return err
+}
+
+// problem never shows the token, whatever an error quotes.
+func (f *follower) problem(reason string, err error) fetchProblem {
+	message := err.Error()
+	if f.config.Token != "" {
+		message = strings.ReplaceAll(message, f.config.Token, "[token]")
+	}
+	return fetchProblem{Reason: reason, Message: clip(message)}
+}
