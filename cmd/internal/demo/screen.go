@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	stdsync "sync"
 	"time"
@@ -75,10 +76,27 @@ func (s *screen) draw(text string) {
 	var b strings.Builder
 	if s.drawn > 0 {
 		fmt.Fprintf(&b, "\x1b[%dA\x1b[J", s.drawn) // up, and clear to the end
+		s.drawn = 0
 	}
-	b.WriteString(text)
-	s.drawn = strings.Count(text, "\n")
+	for line := range strings.Lines(text) {
+		b.WriteString(s.fit(line))
+		s.drawn++
+	}
 	io.WriteString(s.out, b.String())
+}
+
+// fit cuts a line that would wrap: redrawing counts lines.
+func (s *screen) fit(line string) string {
+	file, ok := s.out.(*os.File)
+	if !ok {
+		return line
+	}
+	width, _, err := term.GetSize(int(file.Fd()))
+	text := []rune(strings.TrimSuffix(line, "\n"))
+	if err != nil || width < 2 || len(text) <= width-1 {
+		return line
+	}
+	return string(text[:width-2]) + "…\n"
 }
 
 func (s *screen) table(ctx context.Context) string {
@@ -87,23 +105,10 @@ func (s *screen) table(ctx context.Context) string {
 		return ""
 	}
 	var b bytes.Buffer
-	if err := output.Write(&b, output.TableFormat, nil, func() output.Table { return clip(fleet.Summary(clusters, time.Now())) }); err != nil {
+	if err := output.Write(&b, output.TableFormat, nil, func() output.Table { return fleet.Summary(clusters, time.Now()) }); err != nil {
 		return ""
 	}
 	return b.String()
-}
-
-// clip keeps a row on one line of a usual terminal, so that redrawing counts
-// lines right.
-func clip(table output.Table) output.Table {
-	const widest = 40
-	for _, row := range table.Rows {
-		last := len(row) - 1
-		if runes := []rune(row[last]); len(runes) > widest {
-			row[last] = string(runes[:widest-1]) + "…"
-		}
-	}
-	return table
 }
 
 // done shows the outcome of a step.
@@ -136,14 +141,15 @@ func (s *screen) invite() {
 	}
 	env := s.env
 	fmt.Fprintf(s.out, "\nEverything runs. Try in another terminal:\n\n")
-	fmt.Fprintf(s.out, "  git clone %s\n", env.cloneURL())
-	fmt.Fprintf(s.out, "  %s status --repository %s\n", env.options.Self, env.cloneURL())
+	fmt.Fprintf(s.out, "  export BRANCHLINE_REPOSITORY=%s\n", env.cloneURL())
+	fmt.Fprintf(s.out, "  git clone $BRANCHLINE_REPOSITORY\n")
+	fmt.Fprintf(s.out, "  %s status\n", shortest(env.options.Self))
 	clusters, err := env.clusters(context.Background())
 	if err != nil {
 		return
 	}
 	for _, c := range clusters {
-		fmt.Fprintf(s.out, "  %s kubectl --kubeconfig %s get pods --all-namespaces   # %s\n", env.options.ControlPlane, env.kubeconfig(c.Name), c.Name)
+		fmt.Fprintf(s.out, "  %s kubectl --kubeconfig %s get pods -A\n", shortest(env.options.ControlPlane), env.kubeconfig(c.Name))
 	}
 	fmt.Fprintf(s.out, "\nThe repository's README.md lists changes to make. Ctrl-C ends the demo")
 	if env.temporary && !env.options.Keep {
@@ -153,6 +159,19 @@ func (s *screen) invite() {
 	}
 }
 
+// shortest names a program as it is typed in the current directory.
+func shortest(program string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return program
+	}
+	relative, err := filepath.Rel(here, program)
+	if err != nil || len(relative) >= len(program) {
+		return program
+	}
+	return relative
+}
+
 // watch shows the clusters until ctx ends. Without a terminal it prints the
 // table each time a state changes.
 func (s *screen) watch(ctx context.Context) {
@@ -160,6 +179,7 @@ func (s *screen) watch(ctx context.Context) {
 		stop := s.animate(ctx, fmt.Sprintf("running since %s", s.started.Format(time.TimeOnly)))
 		<-ctx.Done()
 		stop()
+		fmt.Fprintln(s.out, "stopping")
 		return
 	}
 	var last string
