@@ -108,6 +108,9 @@ func judge(e evidence, now time.Time) (State, string) {
 		}
 		return StateWaiting, "the agent has not reported yet"
 	}
+	if agentKey(e) == "" {
+		return StateWaiting, "the agent reports, but its key is not on record yet"
+	}
 	return judgeAgent(e, now)
 }
 
@@ -145,13 +148,22 @@ func untrusted(e evidence) error {
 			return fmt.Errorf("infrastructure status: %w", err)
 		}
 	}
-	if e.agent == nil || e.infra == nil || e.infra.Status.AgentPublicKey == "" {
-		return nil
+	if e.agent == nil || agentKey(e) == "" {
+		return nil // without the key the status is not believed, nor held against anybody
 	}
-	if _, err := sync.VerifyCommit(e.agentRaw, []string{e.infra.Status.AgentPublicKey}); err != nil {
+	if _, err := sync.VerifyCommit(e.agentRaw, []string{agentKey(e)}); err != nil {
 		return fmt.Errorf("agent status: %w", err)
 	}
 	return nil
+}
+
+// agentKey is the key that the infrastructure status vouches for, "" as long as
+// it vouches for none.
+func agentKey(e evidence) string {
+	if e.infra == nil {
+		return ""
+	}
+	return e.infra.Status.AgentPublicKey
 }
 
 func infraMessage(infra *schemas.InfraStatus) string {
