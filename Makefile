@@ -22,7 +22,7 @@ build: $(BIN)/branchline $(BIN)/branchline-agent $(BIN)/branchline-controlplane 
 # go build itself knows what is up to date.
 .PHONY: $(BIN)/branchline $(BIN)/branchline-agent
 $(BIN)/branchline $(BIN)/branchline-agent: $(BIN)/%:
-	$(GO) build -trimpath -o $@ ./cmd/$*
+	$(GO) build -trimpath -ldflags '-s -w' -o $@ ./cmd/$*
 
 # Minutes to build the first time and rarely changed: left to make to compare.
 $(BIN)/branchline-controlplane: $(wildcard providers/local/controlplane/*)

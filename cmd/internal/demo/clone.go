@@ -16,9 +16,12 @@ import (
 // as a person would.
 type clone struct{ dir string }
 
-func cloneFrom(ctx context.Context, url string) (*clone, error) {
-	dir, err := os.MkdirTemp("", "branchline-demo-clone-")
-	if err != nil {
+// cloneInto replaces dir, in which an earlier demo may have died.
+func cloneInto(ctx context.Context, dir, url string) (*clone, error) {
+	if err := os.RemoveAll(dir); err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
 	c := &clone{dir}

@@ -33,6 +33,15 @@ func (e *environment) client(cluster string) (kubernetes.Interface, error) {
 	return kubernetes.NewForConfig(config)
 }
 
+// serves asks a cluster's API server whether it is ready.
+func (e *environment) serves(ctx context.Context, cluster string) bool {
+	client, err := e.client(cluster)
+	if err != nil {
+		return false
+	}
+	return client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error() == nil
+}
+
 // expectConfigMap looks into a cluster itself for a value of the web server's
 // configuration.
 func (e *environment) expectConfigMap(ctx context.Context, cluster, value string) error {

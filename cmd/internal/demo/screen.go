@@ -120,10 +120,17 @@ func (s *screen) done(step Step) {
 	if !step.OK {
 		mark = "✗"
 	}
-	fmt.Fprintf(s.out, "%s %-46s %7.2f s\n", mark, step.Name, step.Seconds)
+	fmt.Fprintf(s.out, "%s %-46s %s\n", mark, step.Name, duration(step.Seconds))
 	if step.Detail != "" {
 		fmt.Fprintf(s.out, "    %s\n", step.Detail)
 	}
+}
+
+func duration(seconds float64) string {
+	if seconds < 1 {
+		return fmt.Sprintf("%5.0f ms", seconds*1000)
+	}
+	return fmt.Sprintf("%5.2f s", seconds)
 }
 
 // report writes the outcome for programs.

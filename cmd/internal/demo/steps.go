@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -27,7 +28,7 @@ func (e *environment) pushRepository(ctx context.Context) (time.Duration, string
 	ctx, cancel := within(ctx, time.Minute, "pushing the repository")
 	defer cancel()
 	var err error
-	if e.clone, err = cloneFrom(ctx, e.cloneURL()); err != nil {
+	if e.clone, err = cloneInto(ctx, filepath.Join(e.dir, "clone"), e.cloneURL()); err != nil {
 		return 0, "", err
 	}
 	switch _, err := e.repository.Tip(ctx, "refs/heads/main"); {
@@ -50,12 +51,13 @@ func (e *environment) pushRepository(ctx context.Context) (time.Duration, string
 	return 0, "main is " + commit[:12], nil
 }
 
-// clustersUp waits until the infrastructure of every cluster is ready.
+// clustersUp waits until the infrastructure of every cluster is ready, by its
+// status and by its own word: in a demo that goes on, the status may be old.
 func (e *environment) clustersUp(ctx context.Context) (time.Duration, string, error) {
 	ctx, cancel := within(ctx, 4*time.Minute, "clusters did not come up")
 	defer cancel()
 	clusters, err := e.await(ctx, func(c fleet.Cluster) bool {
-		return c.Infra != nil && c.Infra.Phase == schemas.InfraReady
+		return c.Infra != nil && c.Infra.Phase == schemas.InfraReady && e.serves(ctx, c.Name)
 	})
 	if err != nil {
 		return 0, "", err

@@ -1,7 +1,8 @@
 // Command generate writes, from the Go types of package schemas and their
 // comments, the JSON Schemas of the files that people write and the reference
 // page about them. Run it by "make generate" in the project's root; its
-// arguments are the page and then the folders for the schemas.
+// arguments are the page, the folder for all schemas, and the folders for those
+// of the files that people write.
 package main
 
 import (
@@ -33,32 +34,59 @@ func run(args []string) error {
 	if err := reflector.AddGoComments("branchline.dev/branchline", comments); err != nil {
 		return fmt.Errorf("reading comments in %s: %w", comments, err)
 	}
-	documents := []struct {
-		kind  string
-		value any
-	}{
+	written, exchanged := peoplesFiles(), rolesFiles()
+	described := map[string]*jsonschema.Schema{}
+	for _, document := range append(written, exchanged...) {
+		described[document.kind] = describe(&reflector, document.kind, document.value)
+	}
+	// Editors of a tenant's repository need what people write, nothing else.
+	if err := writeSchemas(args[1], append(written, exchanged...), described); err != nil {
+		return err
+	}
+	for _, dir := range args[2:] {
+		if err := writeSchemas(dir, written, described); err != nil {
+			return err
+		}
+	}
+	return write(args[0], reference(written, exchanged, described))
+}
+
+// document is a kind and its zero value.
+type document struct {
+	kind  string
+	value any
+}
+
+func peoplesFiles() []document {
+	return []document{
 		{schemas.KindTenant, &schemas.Tenant{}},
 		{schemas.KindClusterProfile, &schemas.ClusterProfile{}},
 		{schemas.KindPack, &schemas.Pack{}},
 		{schemas.KindCluster, &schemas.Cluster{}},
 		{schemas.KindCloudAccount, &schemas.CloudAccount{}},
 	}
-	var kinds []string
-	described := map[string]*jsonschema.Schema{}
+}
+
+func rolesFiles() []document {
+	return []document{
+		{schemas.KindDesiredCluster, &schemas.DesiredCluster{}},
+		{schemas.KindDesiredInfrastructure, &schemas.DesiredInfrastructure{}},
+		{schemas.KindAgentStatus, &schemas.AgentStatus{}},
+		{schemas.KindInfraStatus, &schemas.InfraStatus{}},
+	}
+}
+
+func writeSchemas(dir string, documents []document, described map[string]*jsonschema.Schema) error {
 	for _, document := range documents {
-		schema := describe(&reflector, document.kind, document.value)
-		kinds, described[document.kind] = append(kinds, document.kind), schema
-		data, err := json.MarshalIndent(schema, "", "  ")
+		data, err := json.MarshalIndent(described[document.kind], "", "  ")
 		if err != nil {
 			return fmt.Errorf("%s: %w", document.kind, err)
 		}
-		for _, dir := range args[1:] {
-			if err := write(filepath.Join(dir, strings.ToLower(document.kind)+".json"), append(data, '\n')); err != nil {
-				return err
-			}
+		if err := write(filepath.Join(dir, strings.ToLower(document.kind)+".json"), append(data, '\n')); err != nil {
+			return err
 		}
 	}
-	return write(args[0], reference(kinds, described))
+	return nil
 }
 
 func write(file string, data []byte) error {
@@ -86,7 +114,7 @@ func openClouds(schema *jsonschema.Schema) {
 	}
 	_, hasType := schema.Properties.Get("type")
 	_, hasAccount := schema.Properties.Get("account")
-	if hasType && hasAccount {
+	if hasType && hasAccount && schema.Properties.Len() == 2 {
 		schema.AdditionalProperties = &jsonschema.Schema{Type: "object"}
 	}
 	for pair := schema.Properties.Oldest(); pair != nil; pair = pair.Next() {

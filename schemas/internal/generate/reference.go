@@ -10,14 +10,23 @@ import (
 
 // reference describes the fields of every kind for people, from the same
 // schemas that editors use.
-func reference(kinds []string, described map[string]*jsonschema.Schema) []byte {
+func reference(written, exchanged []document, described map[string]*jsonschema.Schema) []byte {
 	var page bytes.Buffer
-	page.WriteString("# Files\n\nThe files that people write, field by field. Written by `make generate` from the Go\ntypes in `schemas/`; the JSON Schemas in `schemas/json` say the same to editors.\nFields in **bold** are required.\n")
-	for _, kind := range kinds {
-		fmt.Fprintf(&page, "\n## %s\n\n| field | type | meaning |\n|---|---|---|\n", kind)
-		fields(&page, described[kind], "")
+	page.WriteString("# Files\n\nField by field. Written by `make generate` from the Go types in `schemas/`; the JSON\nSchemas in `schemas/json` say the same to editors. Fields in **bold** are required.\n")
+	page.WriteString("\nPeople write " + list(written) + ".\nThe roles exchange " + list(exchanged) + ".\n")
+	for _, document := range append(written, exchanged...) {
+		fmt.Fprintf(&page, "\n## %s\n\n| field | type | meaning |\n|---|---|---|\n", document.kind)
+		fields(&page, described[document.kind], "")
 	}
 	return page.Bytes()
+}
+
+func list(documents []document) string {
+	links := make([]string, len(documents))
+	for i, document := range documents {
+		links[i] = fmt.Sprintf("[%s](#%s)", document.kind, strings.ToLower(document.kind))
+	}
+	return strings.Join(links, ", ")
 }
 
 func fields(page *bytes.Buffer, schema *jsonschema.Schema, prefix string) {
