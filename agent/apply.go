@@ -31,6 +31,8 @@ type job struct {
 	do    action
 	view  view
 	known tracked
+	// adopts says that the live object may be one that this agent never applied.
+	adopts bool
 }
 
 // outcome is what came of a job.
@@ -44,11 +46,11 @@ type outcome struct {
 // converge decides about each target and makes the calls that are needed. The
 // inventory is stored before the first of them.
 func (r *Reconciler) converge(ctx context.Context, layer *desiredLayer, targets []target, open bool) error {
-	jobs := r.jobs(layer.Policy.Drift, targets, open)
+	stock := r.inventory.layer(layer.Name)
+	jobs := r.jobs(layer.Policy.Drift, targets, open, stock)
 	if len(jobs) == 0 {
 		return nil
 	}
-	stock := r.inventory.layer(layer.Name)
 	for _, job := range jobs {
 		stock.expect(job)
 	}
@@ -86,14 +88,18 @@ func (l *layerInventory) expect(j job) {
 	l.set(next)
 }
 
-func (r *Reconciler) jobs(policy schemas.DriftPolicy, targets []target, open bool) []job {
+func (r *Reconciler) jobs(policy schemas.DriftPolicy, targets []target, open bool, stock *layerInventory) []job {
 	var jobs []job
 	for _, target := range targets {
 		decided := r.decide(target, policy, open)
 		known := r.tracked[target.id]
 		switch decided.Do {
 		case actApply, actHeal, actCheck:
-			jobs = append(jobs, job{target, decided.Do, r.live.view(target.id), known})
+			seen := r.live.view(target.id)
+			// An entry without UID is of an agent that ended before it was done.
+			listed, isListed := stock.Entries[target.id]
+			adopts := !seen.exists || isListed && listed.UID == ""
+			jobs = append(jobs, job{target, decided.Do, seen, known, adopts})
 		case actRest:
 			r.tracked[target.id] = r.settled(target, known)
 		}
@@ -178,6 +184,11 @@ func (r *Reconciler) send(ctx context.Context, result *outcome) error {
 	applied, err := r.api.apply(ctx, j.resource, object, false)
 	if err != nil {
 		return err
+	}
+	if j.adopts {
+		if applied, err = r.adopt(ctx, j, applied); err != nil {
+			return err
+		}
 	}
 	now := newRecord(applied)
 	result.uid = now.UID

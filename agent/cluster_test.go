@@ -2,28 +2,31 @@ package agent
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"syscall"
+	gosync "sync"
 	"testing"
 	"time"
 
-	"k8s.io/client-go/discovery"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 
+	"branchline.dev/branchline/providers/local"
+	"branchline.dev/branchline/providers/providertest"
+	"branchline.dev/branchline/schemas"
 	"branchline.dev/branchline/sync"
 )
 
-// The control plane that all tests of this package share.
+// The control plane that all tests of this package share. It starts with the
+// first that needs it.
 var shared struct {
-	admin *rest.Config
+	start gosync.Once
+	dir   string
+	plane *local.ControlPlane
 	err   error
 }
 
@@ -44,138 +47,51 @@ func runWithCluster(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	plane := &controlPlane{dir: dir}
-	defer plane.stop()
-	shared.admin, shared.err = plane.start()
-	return m.Run()
+	shared.dir = filepath.Join(dir, "cluster")
+	code := m.Run()
+	if shared.plane != nil {
+		if err := shared.plane.Stop(context.Background()); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	return code
 }
 
-// startCluster gives an administrator's access to a real API server with etcd
-// and the controllers for namespaces and Deployments.
+// startCluster gives an administrator's access to a real control plane. Nobody
+// plays kubelet, so pods never start.
 func startCluster(t *testing.T) *rest.Config {
 	t.Helper()
+	program := providertest.Program(t, "branchline-controlplane")
+	shared.start.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+		defer cancel()
+		shared.plane, shared.err = local.StartControlPlane(ctx, local.ControlPlaneOptions{Dir: shared.dir, Program: program})
+	})
 	if shared.err != nil {
-		t.Fatalf("start control plane (make build makes its program): %v", shared.err)
+		t.Fatal(shared.err)
 	}
-	return rest.CopyConfig(shared.admin)
+	admin := shared.plane.RESTConfig()
+	admin.QPS = -1
+	return admin
 }
 
-type controlPlane struct {
-	dir       string
-	processes []*exec.Cmd
-}
-
-func (c *controlPlane) start() (*rest.Config, error) {
-	program, err := controlPlaneProgram()
+// TestTheTestsRunTheAgentWithItsOwnRights guards the harness: with an
+// administrator's certificate every other test would pass without any rights.
+func TestTheTestsRunTheAgentWithItsOwnRights(t *testing.T) {
+	bed := newTestbed(t)
+	client, err := dynamic.NewForConfig(bed.agentConfig())
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
-	ports, err := freePorts(3)
+	review := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}}
+	reviews := schema.GroupVersionResource{Group: "authentication.k8s.io", Version: "v1", Resource: "selfsubjectreviews"}
+	answer, err := client.Resource(reviews).Create(t.Context(), review, metav1.CreateOptions{})
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
-	const token = "admin-of-the-test"
-	key, tokens, kubeconfig := filepath.Join(c.dir, "sa.key"), filepath.Join(c.dir, "tokens"), filepath.Join(c.dir, "kubeconfig")
-	server := fmt.Sprintf("https://127.0.0.1:%d", ports[2])
-	if err := writeFiles(key, tokens, token, kubeconfig, server); err != nil {
-		return nil, err
-	}
-	client, peer := fmt.Sprintf("http://127.0.0.1:%d", ports[0]), fmt.Sprintf("http://127.0.0.1:%d", ports[1])
-	commands := [][]string{
-		{"etcd", "--name=test", "--data-dir=" + filepath.Join(c.dir, "etcd"), "--unsafe-no-fsync", "--log-level=error",
-			"--listen-client-urls=" + client, "--advertise-client-urls=" + client, "--listen-peer-urls=" + peer,
-			"--initial-advertise-peer-urls=" + peer, "--initial-cluster=test=" + peer},
-		{"kube-apiserver", "--etcd-servers=" + client, "--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", ports[2]),
-			"--cert-dir=" + filepath.Join(c.dir, "certs"), "--token-auth-file=" + tokens, "--authorization-mode=RBAC",
-			"--service-account-issuer=https://kubernetes.default.svc", "--service-account-signing-key-file=" + key,
-			"--service-account-key-file=" + key, "--service-cluster-ip-range=10.0.0.0/24", "--disable-admission-plugins=ServiceAccount"},
-		{"kube-controller-manager", "--kubeconfig=" + kubeconfig, "--leader-elect=false", "--secure-port=0",
-			"--controllers=namespace-controller,deployment-controller,replicaset-controller,garbage-collector-controller"},
-	}
-	for _, command := range commands {
-		if err := c.run(program, command); err != nil {
-			return nil, err
-		}
-	}
-	admin := &rest.Config{Host: server, BearerToken: token, TLSClientConfig: rest.TLSClientConfig{Insecure: true}, QPS: -1}
-	return admin, waitForServer(admin)
-}
-
-func controlPlaneProgram() (string, error) {
-	for _, path := range []string{os.Getenv("BRANCHLINE_CONTROLPLANE"), "../bin/branchline-controlplane"} {
-		if _, err := os.Stat(path); path != "" && err == nil {
-			return path, nil
-		}
-	}
-	return "", fmt.Errorf("bin/branchline-controlplane does not exist")
-}
-
-func (c *controlPlane) run(program string, args []string) error {
-	command := exec.Command(program, args...)
-	log, err := os.Create(filepath.Join(c.dir, args[0]+".log"))
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	command.Stdout, command.Stderr = log, log
-	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	c.processes = append(c.processes, command)
-	return command.Start()
-}
-
-func (c *controlPlane) stop() {
-	for i := len(c.processes) - 1; i >= 0; i-- {
-		if process := c.processes[i]; process.Process != nil {
-			_ = process.Process.Kill()
-			_ = process.Wait()
-		}
-	}
-}
-
-func freePorts(count int) ([]int, error) {
-	var ports []int
-	for range count {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer listener.Close()
-		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
-}
-
-func writeFiles(key, tokens, token, kubeconfig, server string) error {
-	private, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return err
-	}
-	encoded := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(private)})
-	for path, content := range map[string]string{
-		key:    string(encoded),
-		tokens: token + ",admin,admin,system:masters\n",
-		kubeconfig: fmt.Sprintf(`{"apiVersion":"v1","kind":"Config","current-context":"t","contexts":[{"name":"t","context":{"cluster":"t","user":"t"}}],
-"clusters":[{"name":"t","cluster":{"server":%q,"insecure-skip-tls-verify":true}}],"users":[{"name":"t","user":{"token":%q}}]}`, server, token),
-	} {
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func waitForServer(config *rest.Config) error {
-	client, err := discovery.NewDiscoveryClientForConfig(config)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	for {
-		_, err = client.RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
-		if err == nil || ctx.Err() != nil {
-			return err
-		}
-		pause(ctx, 50*time.Millisecond)
+	name, _, _ := unstructured.NestedString(answer.Object, "status", "userInfo", "username")
+	if want := "system:serviceaccount:" + schemas.AgentNamespace + ":" + schemas.AgentServiceAccount; name != want {
+		t.Errorf("the agent under test is %q, want %q", name, want)
 	}
 }

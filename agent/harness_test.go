@@ -344,7 +344,8 @@ func (b *testbed) agentConfig() *rest.Config {
 		b.t.Fatal(err)
 	}
 	token, _, _ := unstructured.NestedString(answer.Object, "status", "token")
-	config := &rest.Config{Host: b.admin.Host, TLSClientConfig: b.admin.TLSClientConfig, BearerToken: token}
+	config := rest.AnonymousClientConfig(b.admin) // an administrator's certificate would count before the token
+	config.BearerToken = token
 	if b.transport != nil {
 		config.Wrap(b.transport)
 	}

@@ -3,7 +3,6 @@ package agent
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -82,55 +81,6 @@ func readObject(content []byte) (schema.GroupVersionKind, *unstructured.Unstruct
 		return none, nil, errors.New("has a name with a character that no name may have")
 	}
 	return gvk, object, nil
-}
-
-// prepare gives the object as it is applied: with the owner's labels and
-// without what only the API server may write.
-func (o desiredObject) prepare(namespace, owner string) (*unstructured.Unstructured, error) {
-	_, object, err := readObject(o.Content)
-	if err != nil {
-		return nil, fmt.Errorf("object %s: %w", o.File, err)
-	}
-	for _, field := range []string{"creationTimestamp", "deletionTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"} {
-		unstructured.RemoveNestedField(object.Object, "metadata", field)
-	}
-	delete(object.Object, "status")
-	object.SetNamespace(namespace)
-	if namespace == "" {
-		unstructured.RemoveNestedField(object.Object, "metadata", "namespace")
-	}
-	labels := object.GetLabels()
-	if labels == nil {
-		labels = map[string]string{}
-	}
-	labels[schemas.OwnerLabel], labels[schemas.LayerLabel] = owner, o.Layer
-	object.SetLabels(labels)
-	encodeStringData(object)
-	return object, nil
-}
-
-// encodeStringData moves stringData of a Secret to data. The API server never
-// returns stringData, so fields removed from it would stay in data for ever.
-func encodeStringData(object *unstructured.Unstructured) {
-	if !isSecret(object.GroupVersionKind().GroupKind()) {
-		return
-	}
-	texts, _, err := unstructured.NestedStringMap(object.Object, "stringData")
-	if err != nil || len(texts) == 0 {
-		return
-	}
-	data, _, err := unstructured.NestedMap(object.Object, "data")
-	if err != nil {
-		return
-	}
-	if data == nil {
-		data = map[string]any{}
-	}
-	for key, text := range texts {
-		data[key] = base64.StdEncoding.EncodeToString([]byte(text))
-	}
-	object.Object["data"] = data
-	delete(object.Object, "stringData")
 }
 
 func isSecret(kind schema.GroupKind) bool { return kind == schema.GroupKind{Kind: "Secret"} }

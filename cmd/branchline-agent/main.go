@@ -13,7 +13,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"k8s.io/client-go/rest"
@@ -21,10 +20,8 @@ import (
 	"k8s.io/klog/v2"
 
 	"branchline.dev/branchline/agent"
+	"branchline.dev/branchline/cmd/internal/version"
 )
-
-// version is set by the linker; else the module's version is used.
-var version string
 
 func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
@@ -44,7 +41,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case err != nil:
 		return 2
 	case options.version:
-		fmt.Fprintln(stdout, "branchline-agent", programVersion())
+		fmt.Fprintln(stdout, "branchline-agent", version.Version)
 		return 0
 	}
 	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: options.logLevel}))
@@ -82,9 +79,9 @@ func start(ctx context.Context, options options, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	log.Info("starting", "version", programVersion(), "server", kubernetes.Host)
+	log.Info("starting", "version", version.Version, "server", kubernetes.Host)
 	return agent.Run(ctx, agent.Options{
-		Kubernetes: kubernetes, Log: log, Version: programVersion(), Nudge: hangups(ctx),
+		Kubernetes: kubernetes, Log: log, Version: version.Version, Nudge: hangups(ctx),
 	})
 }
 
@@ -124,14 +121,4 @@ func hangups(ctx context.Context) <-chan struct{} {
 		}
 	}()
 	return nudges
-}
-
-func programVersion() string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
 }

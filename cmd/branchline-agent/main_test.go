@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"branchline.dev/branchline/cmd/internal/version"
 )
 
 func TestFlags(t *testing.T) {
@@ -16,7 +18,7 @@ func TestFlags(t *testing.T) {
 		stdout string
 		stderr string
 	}{
-		{"version", []string{"--version"}, 0, "branchline-agent ", ""},
+		{"version", []string{"--version"}, 0, "branchline-agent " + version.Version + "\n", ""},
 		{"help", []string{"--help"}, 0, "", "-kubeconfig file"},
 		{"unknown flag", []string{"--nope"}, 2, "", "flag provided but not defined: -nope"},
 		{"argument", []string{"run"}, 2, "", `unexpected argument "run", the agent takes flags only`},
