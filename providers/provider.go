@@ -37,16 +37,31 @@ type Cluster struct {
 	Agent AgentBootstrap
 }
 
-// AgentBootstrap is what a provider needs to install the cluster's agent. The
-// agent is installed while the Secret schemas.AgentConfigSecret is missing.
+// AgentBootstrap is what a provider needs to install the cluster's agent and to
+// keep it installed as it should be: the manifests are applied when they are not
+// those that were applied before, when an object of theirs is gone, and when the
+// agent holds no valid token. Errors of the functions are shown to people: they
+// never hold a token.
 type AgentBootstrap struct {
 	// IssueToken returns a new access token for this cluster's agent and
-	// revokes those issued before. Call it only when the cluster holds none.
+	// revokes those issued before. Call it only when the cluster holds none
+	// that is valid.
 	IssueToken func(ctx context.Context) (string, error)
+	// TokenValid says whether a token that the cluster holds still gives its
+	// agent access; a provider may ask at every step. An error means that this
+	// is unknown: then nothing of the agent is changed. Nil means always valid.
+	TokenValid func(ctx context.Context, token string) (bool, error)
 	// Manifests returns the YAML documents to apply for an agent that uses
-	// token: namespace, service account, RBAC, configuration.
+	// token: namespace, service account, RBAC, configuration. The token stands
+	// nowhere but in Secret schemas.AgentConfigSecret, under AgentTokenKey, and
+	// the same inputs give the same bytes: a provider also asks with a text that
+	// is no token, to see whether anything else has changed.
 	Manifests func(token string) ([]byte, error)
 }
+
+// AgentTokenKey is the key of Secret schemas.AgentConfigSecret that holds the
+// agent's access token.
+const AgentTokenKey = "token"
 
 // Observation is the outcome of one step.
 type Observation struct {

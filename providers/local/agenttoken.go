@@ -31,8 +31,8 @@ func (p *plane) ensureAgentToken(ctx context.Context, renew bool) error {
 	answer, err := p.client.CoreV1().ServiceAccounts(schemas.AgentNamespace).
 		CreateToken(ctx, schemas.AgentServiceAccount, request, metav1.CreateOptions{})
 	if err != nil {
-		return fmt.Errorf("request a token of service account %s/%s: %w; to install the agent anew, delete Secret %s there",
-			schemas.AgentNamespace, schemas.AgentServiceAccount, err, schemas.AgentConfigSecret)
+		return fmt.Errorf("request a token of service account %s/%s: %w",
+			schemas.AgentNamespace, schemas.AgentServiceAccount, err)
 	}
 	if err := writeFile(path, []byte(answer.Status.Token)); err != nil {
 		return fmt.Errorf("write the agent's token: %w", err)

@@ -3,130 +3,141 @@ package local
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
+	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/yaml"
-	"k8s.io/client-go/discovery/cached/memory"
-	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/restmapper"
 
 	"branchline.dev/branchline/providers"
 	"branchline.dev/branchline/schemas"
 )
 
-// bootstrapManager is the field manager of what is applied for the agent.
-const bootstrapManager = "branchline-bootstrap"
+// intactInterval is how often it is looked whether all objects of the agent's
+// installation are there; its configuration is read at every step.
+const intactInterval = 10 * time.Second
 
-// bootstrapAgent installs what the agent needs in the cluster, unless its
-// configuration is there. That Secret is applied last: while it is missing
-// nothing counts as installed, and the next step begins again with a new token.
-func (p *plane) bootstrapAgent(ctx context.Context, agent providers.AgentBootstrap) error {
-	_, err := p.client.CoreV1().Secrets(schemas.AgentNamespace).Get(ctx, schemas.AgentConfigSecret, metav1.GetOptions{})
-	if err == nil {
-		return nil
-	}
-	if !apierrors.IsNotFound(err) {
-		return fmt.Errorf("look for the agent's configuration: %w", err)
-	}
-	token, err := agent.IssueToken(ctx)
-	if err != nil {
-		return fmt.Errorf("issue the agent's access token: %w", err)
-	}
-	manifests, err := agent.Manifests(token)
-	if err != nil {
-		return fmt.Errorf("make the agent's manifests: %w", err)
-	}
-	objects, err := parseManifests(manifests)
-	if err != nil {
-		return fmt.Errorf("read the agent's manifests: %w", err)
-	}
-	if objects, err = configurationLast(objects); err != nil {
-		return err
-	}
-	if err := p.apply(ctx, objects); err != nil {
-		return fmt.Errorf("install the agent: %w", err)
-	}
-	return nil
+// installation is what the agent finds in its cluster.
+type installation struct {
+	exists  bool   // an agent can start
+	applied bool   // just now
+	inputs  string // stands for what an agent reads when it starts
+	doubt   string // why it is not known whether the agent's token is valid
 }
 
-// parseManifests reads a stream of YAML documents. Its errors never quote the
-// documents: one of them holds a token.
-func parseManifests(manifests []byte) ([]*unstructured.Unstructured, error) {
-	reader := yaml.NewDocumentDecoder(io.NopCloser(bytes.NewReader(manifests)))
-	defer reader.Close()
-	var objects []*unstructured.Unstructured
-	buffer := make([]byte, len(manifests)+1)
-	for number := 1; ; number++ {
-		n, err := reader.Read(buffer)
-		if errors.Is(err, io.EOF) {
-			return objects, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("document %d: not readable as YAML", number)
-		}
-		object := &unstructured.Unstructured{}
-		if err := yaml.Unmarshal(buffer[:n], &object.Object); err != nil {
-			return nil, fmt.Errorf("document %d: not readable as a YAML mapping", number)
-		}
-		if len(object.Object) == 0 {
-			continue // comments only
-		}
-		if object.GetKind() == "" || object.GetAPIVersion() == "" || object.GetName() == "" {
-			return nil, fmt.Errorf("document %d: apiVersion, kind or metadata.name is missing", number)
-		}
-		objects = append(objects, object)
-	}
-}
-
-// configurationLast moves the Secret that marks the agent as installed to the end.
-func configurationLast(objects []*unstructured.Unstructured) ([]*unstructured.Unstructured, error) {
-	var first, last []*unstructured.Unstructured
-	for _, o := range objects {
-		if o.GetKind() == "Secret" && o.GetNamespace() == schemas.AgentNamespace && o.GetName() == schemas.AgentConfigSecret {
-			last = append(last, o)
-		} else {
-			first = append(first, o)
-		}
-	}
-	if len(last) != 1 {
-		return nil, fmt.Errorf("the agent's manifests hold %d Secrets %s/%s; exactly one is needed",
-			len(last), schemas.AgentNamespace, schemas.AgentConfigSecret)
-	}
-	return append(first, last...), nil
-}
-
-// apply sends the objects in order by server-side apply.
-func (p *plane) apply(ctx context.Context, objects []*unstructured.Unstructured) error {
-	client, err := dynamic.NewForConfig(p.config)
+// bootstrapAgent installs what the agent needs in the cluster, and again when
+// the manifests have changed, an object is gone or the token is not valid. With
+// an error the installation is as far as it was known before.
+func (p *plane) bootstrapAgent(ctx context.Context, agent providers.AgentBootstrap) (installation, error) {
+	secret, err := p.agentConfiguration(ctx)
 	if err != nil {
-		return err
+		return installation{}, err
 	}
-	mapper := restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(p.client.Discovery()))
-	force := true
-	for _, o := range objects {
-		kind := o.GroupVersionKind()
-		mapping, err := mapper.RESTMapping(kind.GroupKind(), kind.Version)
-		if err != nil {
-			return fmt.Errorf("find the resource of %s %s: %w", kind.Kind, o.GetName(), err)
-		}
-		data, err := json.Marshal(o.Object)
-		if err != nil {
-			return fmt.Errorf("encode %s %s: %w", kind.Kind, o.GetName(), err)
-		}
-		_, err = client.Resource(mapping.Resource).Namespace(o.GetNamespace()).
-			Patch(ctx, o.GetName(), types.ApplyPatchType, data, metav1.PatchOptions{FieldManager: bootstrapManager, Force: &force})
-		if err != nil {
-			return fmt.Errorf("apply %s %s: %w", kind.Kind, o.GetName(), err)
+	found := installationOf(secret)
+	token, err := validToken(ctx, agent, secret)
+	if err != nil {
+		found.doubt = fmt.Sprintf("it is not known whether the agent's access token is valid: %v", err)
+		return found, nil
+	}
+	wanted, err := withoutToken(agent)
+	if err != nil {
+		return found, err
+	}
+	if token != "" && secret.Annotations[manifestsAnnotation] == wanted.digest {
+		if intact, err := p.intact(ctx, wanted); intact || err != nil {
+			return found, err
 		}
 	}
-	return nil
+	if token, err = p.install(ctx, agent, wanted, token); err != nil {
+		return found, fmt.Errorf("install the agent: %w", err)
+	}
+	return installation{exists: true, applied: true, inputs: inputsDigest(wanted.digest, token)}, nil
+}
+
+// install applies the manifests and returns the token that the agent has then.
+// The configuration comes last: while it is missing, or was made by other
+// manifests, the next step begins again. A token is issued only when all else is
+// in place.
+func (p *plane) install(ctx context.Context, agent providers.AgentBootstrap, wanted manifests, token string) (string, error) {
+	p.intactSeen = time.Time{}
+	err := p.apply(ctx, wanted.objects...)
+	if err != nil {
+		return "", err
+	}
+	if token == "" {
+		if token, err = agent.IssueToken(ctx); err != nil {
+			return "", fmt.Errorf("issue the agent's access token: %w", err)
+		}
+	}
+	configuration, err := wanted.configurationWith(agent, token)
+	if err != nil {
+		return "", err
+	}
+	if err := p.apply(ctx, configuration); err != nil {
+		return "", err
+	}
+	p.intactSeen = p.now()
+	p.log.Info("agent installed", "manifests", wanted.digest)
+	return token, nil
+}
+
+// intact says whether the installation had all its objects when it was last looked.
+func (p *plane) intact(ctx context.Context, wanted manifests) (bool, error) {
+	now := p.now()
+	if !p.intactSeen.IsZero() && now.Sub(p.intactSeen) < intactInterval {
+		return true, nil
+	}
+	all, err := p.exist(ctx, wanted.objects)
+	if err != nil {
+		return false, fmt.Errorf("check the agent's installation: %w", err)
+	}
+	if all {
+		p.intactSeen = now
+	}
+	return all, nil
+}
+
+// validToken is the token that the agent has and can use, empty if there is none.
+func validToken(ctx context.Context, agent providers.AgentBootstrap, secret *corev1.Secret) (string, error) {
+	if secret == nil {
+		return "", nil
+	}
+	token := string(secret.Data[providers.AgentTokenKey])
+	if token == "" || agent.TokenValid == nil {
+		return token, nil
+	}
+	valid, err := agent.TokenValid(ctx, token)
+	if err != nil || !valid {
+		return "", err
+	}
+	return token, nil
+}
+
+// agentConfiguration is the Secret that the agent reads first, nil if it is missing.
+func (p *plane) agentConfiguration(ctx context.Context) (*corev1.Secret, error) {
+	secret, err := p.client.CoreV1().Secrets(schemas.AgentNamespace).Get(ctx, schemas.AgentConfigSecret, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for the agent's configuration: %w", err)
+	}
+	return secret, nil
+}
+
+// installationOf tells the installation from its configuration. What a person
+// edits in it by hand is for the agent to notice.
+func installationOf(secret *corev1.Secret) installation {
+	if secret == nil {
+		return installation{}
+	}
+	digest, token := secret.Annotations[manifestsAnnotation], string(secret.Data[providers.AgentTokenKey])
+	return installation{exists: true, inputs: inputsDigest(digest, token)}
+}
+
+func inputsDigest(manifests, token string) string {
+	return schemas.DigestOf([]byte(manifests + "\n" + token))
 }
 
 // agentPublicKey is the key that the agent made at its first start, empty before.

@@ -41,7 +41,8 @@ func TestConformance(t *testing.T) {
 			}
 			return provider
 		},
-		Cluster: func(_ *testing.T, c *providers.Cluster) { completeCluster(c) },
+		Cluster:    func(_ *testing.T, c *providers.Cluster) { completeCluster(c) },
+		Kubernetes: func(t *testing.T, c providers.Cluster) kubernetes.Interface { return adminClient(t, provider, c) },
 		RemoveNode: func(t *testing.T, c providers.Cluster, node string) {
 			if err := adminClient(t, provider, c).CoreV1().Nodes().Delete(t.Context(), node, metav1.DeleteOptions{}); err != nil {
 				t.Fatal(err)

@@ -16,7 +16,7 @@ import (
 const (
 	conditionControlPlane = "ControlPlaneReady" // the API server serves; controllers and scheduler run
 	conditionNodes        = "NodesReady"        // every desired node exists and is ready
-	conditionAgent        = "AgentRunning"      // the agent is installed and its process runs
+	conditionAgent        = "AgentRunning"      // the agent is installed as told and its process runs
 )
 
 // How long until the next step: shortly while something is being made, and soon
@@ -151,25 +151,36 @@ func (s *step) nodes(ctx context.Context) (bool, error) {
 }
 
 func (s *step) agent(ctx context.Context) (bool, error) {
-	if err := s.plane.bootstrapAgent(ctx, s.cluster.Agent); err != nil {
-		s.agentFailed("NotInstalled", err)
+	installed, outdated := s.plane.bootstrapAgent(ctx, s.cluster.Agent)
+	if ctx.Err() != nil {
 		return true, ctx.Err()
 	}
-	starts := !s.plane.processes.running(agentName)
-	if err := s.plane.ensureAgentToken(ctx, starts); err != nil {
+	if !installed.exists {
+		s.agentFailed("NotInstalled", outdated)
+		return true, nil
+	}
+	// The service account may be a new one, which old tokens are not for.
+	renew := installed.applied || !s.plane.processes.running(agentName)
+	if err := s.plane.ensureAgentToken(ctx, renew); err != nil {
+		s.plane.intactSeen = time.Time{} // the service account may be gone
 		s.agentFailed("NoServiceAccountToken", err)
 		return true, ctx.Err()
 	}
-	incident, err := s.plane.processes.ensure(ctx, s.plane.layout.agent(s.provider.options.Agent, s.plane.kubeconfigs))
+	inputs := s.plane.kubeconfigs + installed.inputs
+	incident, err := s.plane.processes.ensure(ctx, s.plane.layout.agent(s.provider.options.Agent, inputs))
 	if err != nil {
 		return false, err
 	}
-	if incident != "" {
+	switch {
+	case incident != "":
 		s.incidents = append(s.incidents, incident)
 		s.condition(conditionAgent, false, "Ended", incident)
 		return true, nil
+	case outdated != nil:
+		s.agentFailed("NotUpdated", outdated) // the agent runs on as it was installed
+	default:
+		s.condition(conditionAgent, true, "Running", installed.doubt)
 	}
-	s.condition(conditionAgent, true, "Running", "")
 	s.seen.AgentPublicKey, err = s.plane.agentPublicKey(ctx)
 	return true, err
 }

@@ -12,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"branchline.dev/branchline/providers"
 	"branchline.dev/branchline/schemas"
 )
 
@@ -145,19 +148,28 @@ func FuzzFresh(f *testing.F) {
 }
 
 func TestAgentManifests(t *testing.T) {
-	manifests, err := agentManifests("secret-canary")
+	agent := providers.AgentBootstrap{Manifests: agentManifests}
+	m, err := withoutToken(agent)
 	if err != nil {
 		t.Fatal(err)
 	}
-	objects, err := parseManifests(manifests)
+	if len(m.objects) != 4 || !strings.HasPrefix(m.digest, "sha256:") {
+		t.Errorf("%d objects beside the configuration, digest %q", len(m.objects), m.digest)
+	}
+	secret, err := m.configurationWith(agent, "canary")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if objects, err = configurationLast(objects); err != nil {
-		t.Fatal(err)
+	want := map[string]any{
+		"apiVersion": "v1", "kind": "Secret",
+		"metadata": map[string]any{
+			"name": schemas.AgentConfigSecret, "namespace": schemas.AgentNamespace,
+			"annotations": map[string]any{manifestsAnnotation: m.digest},
+		},
+		"data": map[string]any{"token": "Y2FuYXJ5"},
 	}
-	if last := objects[len(objects)-1]; len(objects) != 5 || last.GetName() != schemas.AgentConfigSecret || last.GetKind() != "Secret" {
-		t.Errorf("%d objects, the last is %s %s", len(objects), last.GetKind(), last.GetName())
+	if diff := cmp.Diff(want, secret.Object); diff != "" {
+		t.Errorf("configuration (-want +got):\n%s", diff)
 	}
 }
 
@@ -171,10 +183,13 @@ func TestAgentManifestsThatCannotBeUsed(t *testing.T) {
 		"a list":           "- secret-canary\n",
 		"broken YAML":      "token: secret-canary\n  x: [\n",
 		"metadata is text": "apiVersion: v1\nkind: Secret\nmetadata: secret-canary\n",
+		"two of them":      configurationOf("token: secret-canary") + "---\n" + configurationOf("token: secret-canary"),
+		"data of a list":   configurationOf("token: [secret-canary]"),
 	} {
-		objects, err := parseManifests([]byte(manifests))
+		agent := providers.AgentBootstrap{Manifests: func(string) ([]byte, error) { return []byte(manifests), nil }}
+		m, err := withoutToken(agent)
 		if err == nil {
-			_, err = configurationLast(objects)
+			_, err = m.configurationWith(agent, "secret-canary")
 		}
 		if err == nil {
 			t.Errorf("%s: accepted", reason)
@@ -182,6 +197,11 @@ func TestAgentManifestsThatCannotBeUsed(t *testing.T) {
 			t.Errorf("%s: the error shows the content: %v", reason, err)
 		}
 	}
+}
+
+func configurationOf(stringData string) string {
+	return fmt.Sprintf("apiVersion: v1\nkind: Secret\nmetadata: {name: %s, namespace: %s}\nstringData: {%s}\n",
+		schemas.AgentConfigSecret, schemas.AgentNamespace, stringData)
 }
 
 func FuzzParseManifests(f *testing.F) {

@@ -8,8 +8,12 @@ import (
 	"os"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/client-go/discovery/cached/memory"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/restmapper"
 )
 
 // readyTimeout bounds one question to the API server whether it is ready.
@@ -34,6 +38,10 @@ type plane struct {
 	kubeconfigs string // digest of what the API server's clients were told
 	config      *rest.Config
 	client      *kubernetes.Clientset
+	dynamic     dynamic.Interface // for objects of any kind
+	kinds       meta.RESTMapper
+
+	intactSeen time.Time // when the agent's installation was last seen to be complete
 }
 
 // openPlane opens the directory of a cluster, or makes a new one's.
@@ -131,6 +139,10 @@ func (p *plane) connect() (err error) {
 	if p.client, err = kubernetes.NewForConfig(compact); err != nil {
 		return fmt.Errorf("connect to cluster %s: %w", p.state.Cluster, err)
 	}
+	if p.dynamic, err = dynamic.NewForConfig(p.config); err != nil {
+		return fmt.Errorf("connect to cluster %s: %w", p.state.Cluster, err)
+	}
+	p.kinds = restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(p.client.Discovery()))
 	return nil
 }
 

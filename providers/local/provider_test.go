@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -22,6 +23,8 @@ import (
 func TestHubKilled(t *testing.T) {
 	dir := t.TempDir()
 	options := testOptions(t, dir)
+	var ahead atomic.Int64
+	options.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 	cluster := testCluster("killed", "uid-of-killed")
 
 	key, killed := killHub(t, options)
@@ -55,6 +58,9 @@ func TestHubKilled(t *testing.T) {
 	t.Run("unsupported version changes nothing", func(t *testing.T) { unsupportedChangesNothing(t, provider, cluster) })
 	t.Run("agent has its own rights only", func(t *testing.T) { agentRights(t, provider, cluster) })
 	t.Run("agent is installed anew when its configuration is gone", func(t *testing.T) { installedAnew(t, provider, cluster) })
+	t.Run("agent's installation is kept", func(t *testing.T) {
+		testInstallation(t, provider, cluster, func() { ahead.Add(int64(2 * intactInterval)) })
+	})
 	t.Run("no secret lies open", func(t *testing.T) { noOpenSecrets(t, provider, cluster) })
 	t.Run("closed provider refuses", func(t *testing.T) {
 		if err := provider.Close(t.Context()); err != nil {

@@ -166,7 +166,7 @@ func noOpenSecrets(t *testing.T, p *Provider, c providers.Cluster) {
 	if err != nil || len(serviceToken) == 0 {
 		t.Fatalf("no token of the agent's service account: %v", err)
 	}
-	canaries := []string{"token-of-" + c.Desired.UID, "second-canary", string(serviceToken)}
+	canaries := []string{"token-of-" + c.Desired.UID, "second-canary", "of-old", "issued-1", string(serviceToken)}
 	err = filepath.WalkDir(p.options.Dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err

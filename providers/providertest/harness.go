@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"k8s.io/client-go/kubernetes"
 
 	"branchline.dev/branchline/providers"
 	"branchline.dev/branchline/schemas"
@@ -26,6 +27,8 @@ type Harness struct {
 	// Cluster completes the description of a cluster that has a name, tenant,
 	// UID and node pools: its cloud and its agent.
 	Cluster func(t *testing.T, cluster *providers.Cluster)
+	// Kubernetes connects to the cluster as its administrator.
+	Kubernetes func(t *testing.T, cluster providers.Cluster) kubernetes.Interface
 	// RemoveNode deletes a node without the provider's knowledge.
 	RemoveNode func(t *testing.T, cluster providers.Cluster, node string)
 	// Break damages the running cluster in one way a name; the provider must mend it.

@@ -31,6 +31,7 @@ func Run(t *testing.T, h Harness) {
 		{"scale up and down", s.scale},
 		{"node removed by hand comes back", s.removedNode},
 		{"damage is mended", s.damage},
+		{"agent stays installed as told", s.agent},
 		{"new provider finds the same cluster", s.restart},
 		{"another UID is another cluster", s.otherUID},
 		{"delete, twice", s.delete},
