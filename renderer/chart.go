@@ -75,7 +75,22 @@ func (p *pack) loadChart() (*chart.Chart, schemas.Problems) {
 	if err := sortSubcharts(c); err != nil {
 		return nil, schemas.Problems{p.chartProblem("charts", "%v", err)}
 	}
+	if err := checkSubcharts(c); err != nil {
+		return nil, schemas.Problems{p.chartProblem("Chart.yaml", "%v", err)}
+	}
 	return c, nil
+}
+
+// checkSubcharts refuses a chart that would silently render without a part of
+// itself, as Helm does.
+func checkSubcharts(c *chart.Chart) error {
+	for _, declared := range c.Metadata.Dependencies {
+		held := slices.ContainsFunc(c.Dependencies(), func(sub *chart.Chart) bool { return sub.Name() == declared.Name })
+		if !held {
+			return fmt.Errorf("the dependency %q is not in charts/; run \"helm dependency build\" and commit charts/", declared.Name)
+		}
+	}
+	return nil
 }
 
 // sortSubcharts undoes the random order in which the loader adds subcharts, and

@@ -37,31 +37,34 @@ func (l *layer) problem(field []any, format string, args ...any) schemas.Problem
 // Of the others it checks what it can.
 func resolveClusters(ctx context.Context, repo *schemas.Repository, profiles map[string]*profile) ([]*plan, schemas.Problems) {
 	var plans []*plan
+	var found []schemas.Problems // of each plan
 	var problems schemas.Problems
-	for _, doc := range repo.Clusters {
+	for _, doc := range slices.SortedStableFunc(slices.Values(repo.Clusters), byName) {
 		used, usable := profilesOf(doc, profiles)
 		if !usable || repo.Tenant == nil {
 			problems = append(problems, checkVariables(doc, used)...)
 			continue
 		}
 		p := &plan{doc: doc, name: doc.Object.Metadata.Name}
-		found := p.resolve(ctx, repo.Tenant, used)
-		problems = append(problems, found...)
-		p.partial = len(found) > 0
-		plans = append(plans, p)
+		wrong := p.resolve(ctx, repo.Tenant, used)
+		p.partial = len(wrong) > 0
+		plans, found = append(plans, p), append(found, wrong)
 	}
-	slices.SortFunc(plans, func(a, b *plan) int { return compareStrings(a.name, b.name) })
-	return plans, problems
+	return plans, append(problems, gather(plans, found)...)
+}
+
+func byName(a, b *schemas.Document[schemas.Cluster]) int {
+	return compareStrings(a.Object.Metadata.Name, b.Object.Metadata.Name)
 }
 
 // profilesOf gives the profiles of a cluster, nil for those that do not exist,
-// and says whether all can be used.
+// and says whether all can be used, each once.
 func profilesOf(doc *schemas.Document[schemas.Cluster], profiles map[string]*profile) (used []*profile, usable bool) {
 	usable = true
 	for _, ref := range doc.Object.Spec.Profiles {
 		p := profiles[schemas.ID(ref.Name, ref.Version)]
+		usable = usable && p != nil && p.usable && !slices.Contains(used, p)
 		used = append(used, p)
-		usable = usable && p != nil && p.usable
 	}
 	return used, usable
 }

@@ -116,25 +116,6 @@ func aliasVar(expression string) string {
 	return string(out)
 }
 
-// wording prefers a message about an unknown name, which the checker words
-// less helpfully, to the checker's own first message.
-func (s *scope) wording(expression string, issues *cel.Issues) error {
-	if message, offset := s.explain(expression); message != "" {
-		return atOffset{offset, message}
-	}
-	first := issues.Errors()[0]
-	message := strings.ReplaceAll(first.Message, varAlias, "var")
-	message = strings.TrimSuffix(message, " (in container '')")
-	message = strings.TrimPrefix(message, "Syntax error: ")
-	message, _, _ = strings.Cut(message, " expecting {")
-	if name, ok := strings.CutPrefix(message, "undeclared reference to "); ok && strings.Contains(expression, strings.Trim(name, "'")+"(") {
-		message = "there is no function " + name
-	} else if ok {
-		message += fmt.Sprintf("; known are %s (write $${ for a literal ${)", strings.Join(s.roots, ", "))
-	}
-	return atOffset{max(first.Location.Column(), 0), brief(message, 300)}
-}
-
 // checkResult refuses results that YAML cannot hold, or text cannot.
 func checkResult(t *cel.Type, whole bool) error {
 	switch t.Kind() {

@@ -24,8 +24,11 @@ func readFolder(fsys fs.FS, dir string) (map[string][]byte, *schemas.Problem) {
 		if entry.IsDir() {
 			return nil
 		}
+		if entry.Type()&fs.ModeSymlink != 0 { // in the words of schemas.Load, which does not see hidden ones
+			return problemAt(file, "is a symbolic link; put the file or folder itself in its place")
+		}
 		if !entry.Type().IsRegular() {
-			return problemAt(file, "is not a regular file; packs hold no links")
+			return problemAt(file, "is not a regular file; put one in its place")
 		}
 		if info, err := entry.Info(); err == nil && info.Size() > maxPackFile {
 			return problemAt(file, "is %d bytes long, more than the %d allowed in a pack", info.Size(), maxPackFile)

@@ -25,14 +25,6 @@ func clusterUID(in Input, tenant, name string) string {
 	return uuid.NewSHA1(clusterNamespace(), []byte(tenant+"\x00"+name+"\x00"+in.Commit.ID)).String()
 }
 
-func trustedKeys(tenant *schemas.Tenant, in Input) []string {
-	keys := tenant.Spec.TrustedKeys
-	if len(keys) == 0 {
-		keys = in.TrustedKeys
-	}
-	return append([]string{}, keys...)
-}
-
 // infrastructure resolves what the cluster's provider needs.
 func (r *renderedCluster) infrastructure(repo *schemas.Repository, uid string) schemas.DesiredInfrastructure {
 	cloud := r.doc.Object.Spec.Cloud

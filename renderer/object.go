@@ -101,6 +101,18 @@ func (o *object) check() schemas.Problems {
 	return problems
 }
 
+// checkReserved refuses what would replace the agent or be mistaken for a part
+// of it, and what pruning would then take away with it.
+func (o *object) checkReserved() schemas.Problems {
+	if o.namespace() == schemas.AgentNamespace {
+		return schemas.Problems{o.problem("the %s is in the namespace %s, which is the agent's own; put it into another", o.title(), schemas.AgentNamespace)}
+	}
+	if o.group() == "" && o.kind() == "Namespace" && o.name() == schemas.AgentNamespace {
+		return schemas.Problems{o.problem("the namespace %s is the agent's own; remove the object", schemas.AgentNamespace)}
+	}
+	return nil
+}
+
 // checkTexts refuses labels and annotations that are not text, which YAML turns
 // an unquoted number or boolean into and the API server words badly.
 func (o *object) checkTexts(field string) schemas.Problems {

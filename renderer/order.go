@@ -27,6 +27,10 @@ func (p *plan) checkLayers() schemas.Problems {
 			continue
 		}
 		if other := byKind[l.Kind]; other != nil {
+			if other.profile == l.profile {
+				problems = append(problems, l.problem([]any{"kind"}, "the layers %q and %q are both of kind %s; a cluster has one", other.Name, l.Name, l.Kind))
+				continue
+			}
 			problems = append(problems, p.doc.YAML.Problem([]any{"spec", "profiles"},
 				"the layers %q of %s and %q of %s are both of kind %s; a cluster has one", other.Name, other.profile.id, l.Name, l.profile.id, l.Kind))
 			continue
@@ -58,7 +62,7 @@ func (p *plan) order() schemas.Problems {
 				if hint == "" {
 					hint = listOf(names)
 				}
-				problems = append(problems, l.problem([]any{"dependsOn", j}, "there is no layer %q in the cluster %s%s", name, p.name, hint))
+				problems = append(problems, l.problem([]any{"dependsOn", j}, "there is no layer %q%s", name, hint))
 			}
 		}
 	}

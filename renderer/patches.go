@@ -44,7 +44,7 @@ func patchSteps(index int, patch schemas.Patch) ([]step, error) {
 	path := []any{"patches", index}
 	docs, problems := schemas.ParseYAML("patch", []byte(patch.Patch))
 	if len(problems) > 0 {
-		return nil, fmt.Errorf("is not valid YAML: line %d: %s", problems[0].Line, problems[0].Message)
+		return nil, fmt.Errorf("line %d of the patch: %s", problems[0].Line, problems[0].Message)
 	}
 	if len(docs) == 0 {
 		return nil, errors.New("is empty")

@@ -37,7 +37,8 @@ func checkProfiles(repo *schemas.Repository, packs map[string]*pack) (map[string
 }
 
 // checkProfile gives an unusable profile without a problem if it refers to a
-// pack that is missing or broken: that has been reported already.
+// pack that is missing or broken, or has two layers of one name: that has been
+// reported already.
 func checkProfile(doc *schemas.Document[schemas.ClusterProfile], packs map[string]*pack) (*profile, schemas.Problems) {
 	p := &profile{id: schemas.ID(doc.Object.Metadata.Name, doc.Object.Spec.Version), yaml: doc.YAML}
 	variables, problems := declareVariables(doc)
@@ -47,11 +48,14 @@ func checkProfile(doc *schemas.Document[schemas.ClusterProfile], packs map[strin
 		return p, append(problems, doc.YAML.Problem([]any{"spec", "variables"}, "%v", err))
 	}
 	p.scope = scope
-	whole := true
+	whole := !repeats(doc.Object.Spec.Layers)
 	for i, declared := range doc.Object.Spec.Layers {
 		layer := profileLayer{Layer: declared, path: []any{"spec", "layers", i}}
 		layer.Kind = layerKind(declared.Kind)
 		problems = append(problems, checkLayerKind(doc, &layer)...)
+		if declared.Namespace == schemas.AgentNamespace {
+			problems = append(problems, doc.YAML.Problem(extend(layer.path, "namespace"), "the namespace %s is the agent's own; use another", schemas.AgentNamespace))
+		}
 		if layer.pack = packs[schemas.ID(declared.Pack.Name, declared.Pack.Version)]; layer.pack == nil {
 			whole = false
 		} else if layer.pack.kind != layer.Kind {
@@ -66,6 +70,15 @@ func checkProfile(doc *schemas.Document[schemas.ClusterProfile], packs map[strin
 	}
 	p.usable = whole && len(problems) == 0
 	return p, problems
+}
+
+// repeats says whether two layers have one name.
+func repeats(layers []schemas.Layer) bool {
+	names := map[string]bool{}
+	for _, l := range layers {
+		names[l.Name] = true
+	}
+	return len(names) < len(layers)
 }
 
 func mapOrEmpty(values map[string]any) map[string]any {

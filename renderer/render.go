@@ -17,8 +17,13 @@ type Input struct {
 	Commit Commit
 	// Previous holds the root manifests at the tips of the desired branches, by name of cluster.
 	Previous map[string]schemas.DesiredCluster
+	// Tenant is the name that tenant.yaml must have; empty if any will do.
+	Tenant string
 	// TrustedKeys (authorized_keys format) are used when tenant.yaml lists none.
 	TrustedKeys []string
+	// OwnKey (authorized_keys format) is the key that signs the result. A tenant.yaml that lists trusted keys must
+	// list it, or no agent would accept a commit again. Empty: not checked.
+	OwnKey string
 	// Version of the renderer.
 	Version string
 	// Clouds are the types of cloud that clusters may use, with the schemas of their settings.
@@ -69,7 +74,7 @@ func Render(ctx context.Context, in Input) (*Output, error) {
 	problems = append(problems, checkClouds(repo, in.Clouds)...)
 	plans, found := resolveClusters(ctx, repo, profiles)
 	problems = append(problems, found...)
-	problems = append(problems, checkTenant(repo, in.Previous)...)
+	problems = append(problems, checkTenant(repo, in)...)
 
 	rendered, found := renderClusters(ctx, plans)
 	problems = append(problems, found...)

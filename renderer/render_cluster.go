@@ -2,10 +2,7 @@ package renderer
 
 import (
 	"context"
-	"fmt"
 	"runtime"
-	"slices"
-	"strings"
 	"sync"
 
 	"branchline.dev/branchline/schemas"
@@ -33,35 +30,6 @@ func renderClusters(ctx context.Context, plans []*plan) ([]*renderedCluster, sch
 	}
 	workers.Wait()
 	return rendered, gather(plans, found)
-}
-
-// gather tells problems that several clusters have as one, with their names.
-// Problems in a cluster's own file need no name.
-func gather(plans []*plan, found []schemas.Problems) schemas.Problems {
-	var problems schemas.Problems
-	clusters := map[schemas.Problem][]string{}
-	for i, p := range plans {
-		for _, problem := range found[i].Sorted() {
-			if problem.File == p.doc.File {
-				problems = append(problems, problem)
-				continue
-			}
-			if clusters[problem] == nil {
-				problems = append(problems, problem)
-			}
-			clusters[problem] = append(clusters[problem], p.name)
-		}
-	}
-	for i, problem := range problems {
-		names := clusters[problem]
-		if more := len(names) - 3; more > 0 {
-			names = append(slices.Clone(names[:3]), fmt.Sprintf("%d more", more))
-		}
-		if len(names) > 0 {
-			problems[i].Message += " (rendering " + strings.Join(names, ", ") + ")"
-		}
-	}
-	return problems
 }
 
 // render renders the packs of one cluster and puts their objects in order.
@@ -141,6 +109,7 @@ func (l *layer) finish(ctx context.Context, objects []*object, scopes scopeTable
 		if len(problems) == 0 {
 			o.clean()
 			o.place(scopes, l.targetNamespace())
+			problems = append(problems, o.checkReserved()...)
 			problems = append(problems, o.encode()...)
 		}
 	}

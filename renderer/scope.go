@@ -32,6 +32,9 @@ func newLayerScope(variables []schemas.Variable) (*scope, error) {
 	s.foreign["values"] = "values are what this file sets; refer to var, cluster or tenant"
 	var declarations []cel.EnvOption
 	for _, v := range variables {
+		if slices.Contains(s.names["var"], v.Name) {
+			continue // declared twice: reported already
+		}
 		s.names["var"] = append(s.names["var"], v.Name)
 		declarations = append(declarations, cel.Variable(varAlias+"."+v.Name, celType(v)))
 	}

@@ -8,21 +8,6 @@ import (
 	"branchline.dev/branchline/schemas"
 )
 
-// checkTenant refuses to rename a tenant that has clusters: their agents accept
-// nothing from another tenant.
-func checkTenant(repo *schemas.Repository, previous map[string]schemas.DesiredCluster) schemas.Problems {
-	if repo.Tenant == nil {
-		return nil
-	}
-	for _, name := range slices.Sorted(maps.Keys(previous)) {
-		if was := previous[name].Spec.Tenant; was != repo.Tenant.Object.Metadata.Name && previous[name].Spec.Tombstone == nil {
-			return schemas.Problems{repo.Tenant.YAML.Problem([]any{"metadata", "name"},
-				"the tenant is named %q, but the cluster %s belongs to %q; a tenant that has clusters keeps its name", repo.Tenant.Object.Metadata.Name, name, was)}
-		}
-	}
-	return nil
-}
-
 // endClusters deals with the clusters that have a desired branch and are no
 // longer in the source: each gets a tombstone, unless it is protected. A
 // cluster that has ended before stays as it is.

@@ -36,7 +36,7 @@ func declareVariables(profile *schemas.Document[schemas.ClusterProfile]) ([]vari
 		if declared.Default != nil {
 			at := extend(path, "default")
 			for _, violation := range schema.Check(declared.Default) {
-				problems = append(problems, profile.YAML.Problem(extend(at, violation.Path...), "the default %s", violation.Message))
+				problems = append(problems, profile.YAML.Problem(extend(at, violation.Path...), "the default is wrong: %s", violation.Message))
 			}
 		}
 		result = append(result, v)

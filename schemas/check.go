@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -98,9 +99,11 @@ func checkCluster(repo *Repository, cluster *Document[Cluster]) Problems {
 	spec := &cluster.Object.Spec
 	problems := checkCloudKeys(cluster.YAML, spec.Cloud.Type, "spec", "cloud")
 	problems = append(problems, checkAccount(repo, cluster)...)
+	problems = append(problems, checkLabels(cluster.YAML, cluster.Object.Metadata.Labels, "metadata", "labels")...)
 	var pools, profiles []named
 	for i, pool := range spec.NodePools {
 		pools = append(pools, named{"node pool", pool.Name, cluster.YAML, []any{"spec", "nodePools", i, "name"}})
+		problems = append(problems, checkLabels(cluster.YAML, pool.Labels, "spec", "nodePools", i, "labels")...)
 	}
 	for i, ref := range spec.Profiles {
 		profiles = append(profiles, named{"profile reference", ref.Name, cluster.YAML, []any{"spec", "profiles", i, "name"}})
@@ -200,15 +203,21 @@ func checkCloudKeys(doc *YAML, cloudType string, path ...any) Problems {
 	settings, _ := value.(map[string]any)
 	var problems Problems
 	for key := range settings {
-		if key == "type" || key == "account" || key == cloudType {
+		if key == "type" || key == "account" && isCluster(doc) || key == cloudType {
 			continue
 		}
 		at := append(slices.Clone(path), key)
-		problems = append(problems, Problem{
-			Position: doc.KeyPosition(at...),
-			Field:    FormatPath(at),
-			Message:  "unknown field \"" + key + "\"; settings of a cloud of type " + cloudType + " stand under \"" + cloudType + "\"" + Suggest(key, []string{"type", "account", cloudType}),
-		})
+		problems = append(problems, Problem{Position: doc.KeyPosition(at...), Field: FormatPath(at), Message: unknownCloudKey(key, cloudType)})
 	}
 	return problems
+}
+
+func isCluster(doc *YAML) bool { return childValue(doc.Value(), "kind") == KindCluster }
+
+func unknownCloudKey(key, cloudType string) string {
+	hint := Suggest(key, []string{"type", "account", cloudType})
+	if cloudType == "" {
+		return fmt.Sprintf("unknown field %q%s", key, hint)
+	}
+	return fmt.Sprintf("unknown field %q; settings of a cloud of type %s stand under %q%s", key, cloudType, cloudType, hint)
 }

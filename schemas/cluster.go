@@ -31,7 +31,7 @@ func (s *ClusterSpec) Protected() bool {
 // Approvals are given for exactly what an agent's status asks for.
 type Approvals struct {
 	// Digests of the sets of objects that may be pruned, copied from the status that asked.
-	Deletions []string `json:"deletions,omitempty"`
+	Deletions []string `json:"deletions,omitempty" jsonschema:"pattern=^sha256:[0-9a-f]{64}$"`
 }
 
 // ProfileRef is one profile at one version with this cluster's inputs to it.

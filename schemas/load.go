@@ -1,12 +1,10 @@
 package schemas
 
 import (
-	"bytes"
-	"cmp"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -60,13 +58,18 @@ type Document[T any] struct {
 // fields, types, limits) and all of them together (names used twice, references
 // that lead nowhere, cycles). It returns what could be read and everything that
 // is wrong, sorted by position. Files of other kinds and hidden files are left
-// alone.
+// alone. Whatever may hold a document and cannot be read is a problem, so that
+// without problems nothing but what the repository lacks is missing.
 func Load(fsys fs.FS) (*Repository, Problems) {
 	loader := &loader{fsys: fsys, unread: map[string][]string{}}
 	repo := &Repository{unread: loader.unread}
 	loader.tenant(repo)
+	if loader.isEmptyRepository() {
+		return repo, loader.problems // anything more would only confuse
+	}
 	repo.Profiles = loadFolder[ClusterProfile](loader, ProfilesDir, KindClusterProfile)
 	repo.Packs = loadFolder[Pack](loader, PacksDir, KindPack)
+	loader.bareFolders(repo.Packs)
 	repo.Accounts = loadFolder[CloudAccount](loader, CloudsDir, KindCloudAccount)
 	repo.Clusters = loadFolder[Cluster](loader, ClustersDir, KindCluster)
 	loader.strays()
@@ -123,9 +126,25 @@ func (l *loader) fail(file, format string, args ...any) {
 	l.problems = append(l.problems, fileProblem(file, format, args...)...)
 }
 
+// cannotRead reports a file or folder that may hold documents of a kind and is
+// not read. Nothing is then known about documents of that kind that seem to be
+// missing.
+func (l *loader) cannotRead(kind, file, format string, args ...any) {
+	l.fail(file, format, args...)
+	l.unread[kind] = append(l.unread[kind], "")
+}
+
 func (l *loader) tenant(repo *Repository) {
-	if _, err := fs.Stat(l.fsys, TenantFile); err != nil {
+	info, err := fs.Lstat(l.fsys, TenantFile)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		l.fail(TenantFile, "is missing: every tenant repository has one at its root (branchline init writes it)")
+		return
+	case err != nil:
+		l.fail(TenantFile, "cannot be read: %v", err)
+		return
+	case !info.Mode().IsRegular():
+		l.fail(TenantFile, "%s", irregular(info.Mode()))
 		return
 	}
 	documents := loadFile[Tenant](l, TenantFile, KindTenant)
@@ -159,91 +178,16 @@ var documentSchemas = sync.OnceValue(func() map[string]*Schema {
 
 func loadFolder[T any](l *loader, dir, kind string) []*Document[T] {
 	var documents []*Document[T]
-	for _, file := range l.files(dir) {
+	for _, file := range l.files(dir, kind) {
 		documents = append(documents, loadFile[T](l, file, kind)...)
 	}
 	return documents
 }
 
-// files lists the files of a folder that Load reads, in lexical order.
-func (l *loader) files(dir string) []string {
-	var files []string
-	err := fs.WalkDir(l.fsys, dir, func(file string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			if file == dir {
-				return fs.SkipDir // a repository need not have every folder
-			}
-			l.fail(file, "cannot be read: %v", err)
-			return nil
-		}
-		hidden := strings.HasPrefix(entry.Name(), ".")
-		switch {
-		case entry.IsDir() && hidden:
-			return fs.SkipDir
-		case entry.IsDir() || hidden || !entry.Type().IsRegular():
-		case dir == PacksDir && entry.Name() != PackFile:
-		case path.Ext(file) == ".yaml" || path.Ext(file) == ".yml":
-			files = append(files, file)
-		}
-		return nil
-	})
-	if err != nil {
-		l.fail(dir, "cannot be read: %v", err)
-	}
-	return files
-}
-
-// strays reports documents of ours outside the folders that Load reads: they
-// would otherwise be without effect, and nobody would know why.
-func (l *loader) strays() {
-	folders := map[string]string{
-		KindTenant: TenantFile, KindClusterProfile: ProfilesDir + "/", KindPack: PacksDir + "/",
-		KindCluster: ClustersDir + "/", KindCloudAccount: CloudsDir + "/",
-	}
-	read := []string{ProfilesDir, PacksDir, CloudsDir, ClustersDir}
-	err := fs.WalkDir(l.fsys, ".", func(file string, entry fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return nil // reported where the file is needed
-		case file != "." && strings.HasPrefix(entry.Name(), "."), entry.IsDir() && slices.Contains(read, file):
-			if entry.IsDir() {
-				return fs.SkipDir
-			}
-		case entry.Type().IsRegular() && path.Ext(file) == ".yaml" && file != TenantFile:
-			if kind := l.kindOf(file); kind != "" {
-				l.fail(file, "a %s is not read here; move it to %s", kind, cmp.Or(folders[kind], "the folder of its kind"))
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		l.fail(".", "cannot be read: %v", err)
-	}
-}
-
-// kindOf gives the kind of the first document of a file if it is one of ours.
-func (l *loader) kindOf(file string) string {
-	data, err := fs.ReadFile(l.fsys, file)
-	if err != nil || !bytes.Contains(data, []byte(APIVersion)) {
-		return ""
-	}
-	documents, _ := ParseYAML(file, data)
-	if len(documents) == 0 {
-		return ""
-	}
-	fields, _ := documents[0].Value().(map[string]any)
-	if fields["apiVersion"] != APIVersion {
-		return ""
-	}
-	kind, _ := fields["kind"].(string)
-	return kind
-}
-
 func loadFile[T any](l *loader, file, kind string) []*Document[T] {
 	data, err := fs.ReadFile(l.fsys, file)
 	if err != nil {
-		l.fail(file, "cannot be read: %v", err)
-		l.unread[kind] = append(l.unread[kind], "")
+		l.cannotRead(kind, file, "cannot be read: %v", err)
 		return nil
 	}
 	parsed, problems := ParseYAML(file, data)

@@ -110,9 +110,32 @@ func TestLoadReportsEveryProblemWithItsPosition(t *testing.T) {
 		{"account", "clusters/eu/dev.yaml", strings.Replace(cluster, "{type: local}", "{type: local, account: lab}", 1), []string{
 			`clusters/eu/dev.yaml:5:33: spec.cloud.account: there is no cloud account named "lab"`}},
 		{"bad name", "clusters/eu/dev.yaml", strings.Replace(cluster, "name: dev", "name: Dev/1", 1), []string{
-			`clusters/eu/dev.yaml:3:18: metadata.name: "Dev/1" does not match ^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`}},
+			`clusters/eu/dev.yaml:3:18: metadata.name: "Dev/1" is not allowed; use lower-case letters, digits and '-', starting and ending with a letter or digit`}},
+		{"bad names elsewhere", "profiles/web.yaml", strings.NewReplacer("name: ingress", "name: Ingress\n    namespace: a.b", "version: 1.0.0", "version: v 1", "name: replicas", "name: 2nd").Replace(profile), []string{
+			`clusters/eu/dev.yaml:9:26: spec.profiles[0].version: there is no version "1.0.0" of the profile "web"; it has v 1`,
+			`profiles/web.yaml:5:12: spec.version: "v 1" is not allowed; use letters, digits, '-', '+', '.' and '_', starting with a letter or digit`,
+			`profiles/web.yaml:7:12: spec.variables[0].name: "2nd" is not allowed; use letters, digits and '_', starting with a letter or '_'`,
+			`profiles/web.yaml:9:11: spec.layers[0].name: "Ingress" is not allowed; use lower-case letters, digits and '-', starting and ending with a letter or digit`,
+			`profiles/web.yaml:10:16: spec.layers[0].namespace: "a.b" is not allowed; use lower-case letters, digits and '-', starting and ending with a letter or digit`}},
+		{"bad labels", "clusters/eu/dev.yaml", strings.NewReplacer("name: dev", "name: dev, labels: {-env: prod, tier: 'a b'}", "count: 1", "count: 1, labels: {Example.com/x: y, z: -}").Replace(cluster), []string{
+			`clusters/eu/dev.yaml:3:32: metadata.labels["-env"]: "-env" is not allowed as the key of a label; use at most 63 letters, digits, '-', '_' and '.', starting and ending with a letter or digit, if need be after a domain in lower case and '/'`,
+			`clusters/eu/dev.yaml:3:50: metadata.labels.tier: "a b" is not allowed as the value of a label; use at most 63 letters, digits, '-', '_' and '.', starting and ending with a letter or digit`,
+			`clusters/eu/dev.yaml:7:40: spec.nodePools[0].labels["Example.com/x"]: "Example.com/x" is not allowed as the key of a label; use at most 63 letters, digits, '-', '_' and '.', starting and ending with a letter or digit, if need be after a domain in lower case and '/'`,
+			`clusters/eu/dev.yaml:7:61: spec.nodePools[0].labels.z: "-" is not allowed as the value of a label; use at most 63 letters, digits, '-', '_' and '.', starting and ending with a letter or digit`}},
+		{"layer twice", "profiles/web.yaml", profile + "  - name: ingress\n    pack: {name: nginx, version: 1.2.0}\n", []string{
+			`profiles/web.yaml:12:11: spec.layers[1].name: the layer ingress is defined a second time (first at profiles/web.yaml:9:11); rename or remove one`}},
 		{"stray document", "cluster/x.yaml", cluster, []string{
 			`cluster/x.yaml: a Cluster is not read here; move it to clusters/`}},
+		{"stray document with another extension", "cluster/x.yml", cluster, []string{
+			`cluster/x.yml: a Cluster is not read here; move it to clusters/`}},
+		{"stray document behind another", "x.yaml", "a: b\n---\n" + cluster, []string{
+			`x.yaml: a Cluster is not read here; move it to clusters/`}},
+		{"tenant with another extension", "tenant.yml", tenant, []string{
+			`tenant.yml: a Tenant is not read here; move it to tenant.yaml`}},
+		{"pack with another extension", "packs/redis/pack.yml", pack, []string{
+			`packs/redis/pack.yml: a Pack is read from pack.yaml only; rename the file`}},
+		{"every extension of YAML is read", "clusters/DEV.YML", cluster, []string{
+			`clusters/eu/dev.yaml:3:18: metadata.name: the cluster dev is defined a second time (first at clusters/DEV.YML:3:18); rename or remove one`}},
 		{"one mistake, one message", "profiles/web.yaml", strings.Replace(profile, "pack:", "pac:", 1), []string{
 			`profiles/web.yaml:9:5: spec.layers[0]: the field "pack" is missing`,
 			`profiles/web.yaml:10:5: spec.layers[0].pac: unknown field "pac", did you mean "pack"?`}},
@@ -137,6 +160,45 @@ func TestLoadReportsEveryProblemWithItsPosition(t *testing.T) {
 				t.Errorf("problems (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestSyntaxErrorsSayWhereAndWhatToDo(t *testing.T) {
+	const tab = "found a tab; indent with spaces"
+	tests := []struct{ reason, data, want string }{
+		{"tab at the start", "\ta: b\n", "x.yaml:1:1: " + tab},
+		{"tab below a key", "a:\n\tb: c\n", "x.yaml:2:1: " + tab},
+		{"tab after spaces", "a:\n  b:\n    c: 1\n  \td: e\n", "x.yaml:4:3: " + tab},
+		{"tab in a list", "a:\n- b\n\t- c\n", "x.yaml:3:1: " + tab},
+		{"tab after a dash", "a: b\nc:\n-\td: e\n  f: g\n", "x.yaml:3:2: " + tab},
+		{"tab in a later document", "a: b\n---\nc: d\n---\n\te: f\n", "x.yaml:5:1: " + tab},
+		{"tab in a block of text", "a: |\n\ttext\n", "x.yaml:2:1: " + tab},
+		{"tab in a text of several lines", "a: x\n  y\n  z\n\tz\n", "x.yaml:4:1: " + tab},
+		{"tab that is right", "a: |\n  x\n  \ttext\nb: @c\n", "x.yaml:4: not valid YAML: found character that cannot start any token"},
+		{"tabs in every line", "a:\n\tb: c\n\td: e\n", "x.yaml:2:1: " + tab},
+		{"several tabs", "a:\n\t\tb: c\n", "x.yaml:2:1: " + tab},
+		{"Latin-1", "a: b\n# über\nc: \xfcber\n", "x.yaml:3:4: the byte 0xfc is not UTF-8; save the file as UTF-8"},
+		{"UTF-16", "\xff\xfea\x00:\x00", "x.yaml:1:1: the byte 0xff is not UTF-8; save the file as UTF-8"},
+		{"control character", "a: b\nc: \"ü\x07\"\n", "x.yaml:2:6: the control character U+0007 is not allowed; remove it, or write it as an escape in double quotes"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.reason, func(t *testing.T) {
+			_, problems := schemas.ParseYAML("x.yaml", []byte(tt.data))
+			if diff := cmp.Diff(tt.want, problems.Error()); diff != "" {
+				t.Errorf("problems (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestTabsInTextAreLeftAlone(t *testing.T) {
+	docs, problems := schemas.ParseYAML("x.yaml", []byte("\ufeffa: |\n  all:\n  \tmake\nb:\t1\n"))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	want := map[string]any{"a": "all:\n\tmake\n", "b": int64(1)}
+	if diff := cmp.Diff(want, docs[0].Value()); diff != "" {
+		t.Errorf("value (-want +got):\n%s", diff)
 	}
 }
 

@@ -203,7 +203,7 @@ func describe(k jsonschema.ErrorKind) string {
 	case *kind.Const:
 		return fmt.Sprintf("%s is not allowed; use %s", jsonText(k.Got), jsonText(k.Want))
 	case *kind.Pattern:
-		return fmt.Sprintf("%q does not match %s", k.Got, k.Want)
+		return describePattern(k.Got, k.Want)
 	case *kind.Format:
 		return fmt.Sprintf("%s is not a valid %s", jsonText(k.Got), k.Want)
 	case *kind.Minimum:
@@ -223,6 +223,29 @@ func describe(k jsonschema.ErrorKind) string {
 		return fmt.Sprintf("has %d entries; at most %d", k.Got, k.Want)
 	}
 	return k.LocalizedString(message.NewPrinter(language.English))
+}
+
+// The patterns of names and versions in the types of this package.
+const (
+	labelPattern    = `^[a-z0-9]([-a-z0-9]*[a-z0-9])?$` // an RFC 1123 label
+	versionPattern  = `^[0-9A-Za-z][-+.0-9A-Za-z_]*$`
+	variablePattern = `^[A-Za-z_][A-Za-z0-9_]*$`
+	digestPattern   = `^sha256:[0-9a-f]{64}$`
+)
+
+// describePattern says in words what our own patterns ask for.
+func describePattern(got, pattern string) string {
+	switch pattern {
+	case labelPattern:
+		return fmt.Sprintf("%q is not allowed; use lower-case letters, digits and '-', starting and ending with a letter or digit", got)
+	case versionPattern:
+		return fmt.Sprintf("%q is not allowed; use letters, digits, '-', '+', '.' and '_', starting with a letter or digit", got)
+	case digestPattern:
+		return fmt.Sprintf("%q is not a digest; copy the one that \"branchline status\" shows, sha256: and 64 digits", got)
+	case variablePattern:
+		return fmt.Sprintf("%q is not allowed; use letters, digits and '_', starting with a letter or '_'", got)
+	}
+	return fmt.Sprintf("%q does not match %s", got, pattern)
 }
 
 func texts(values []any) []string {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"regexp"
-	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -29,12 +27,16 @@ type YAML struct {
 }
 
 // ParseYAML reads the documents of a file. Empty documents are left out; a
-// document with a problem is left out too. Refused are syntax errors, duplicate
+// document with a problem is left out too. Refused are text that is not UTF-8,
+// syntax errors, duplicate
 // keys, keys that are not scalars, numbers that JSON cannot hold, and files
 // whose size, depth or expanded aliases exceed the limits.
 func ParseYAML(file string, data []byte) ([]*YAML, Problems) {
 	if len(data) > maxFileBytes {
 		return nil, fileProblem(file, "is %d bytes long, more than the %d allowed; split it", len(data), maxFileBytes)
+	}
+	if problems := checkText(file, data); len(problems) > 0 {
+		return nil, problems
 	}
 	var docs []*YAML
 	var problems Problems
@@ -46,7 +48,7 @@ func ParseYAML(file string, data []byte) ([]*YAML, Problems) {
 			return docs, problems
 		}
 		if err != nil {
-			return docs, append(problems, syntaxProblem(file, err))
+			return docs, append(problems, syntaxProblem(file, data, err))
 		}
 		if len(node.Content) == 0 || isEmpty(node.Content[0]) {
 			continue
@@ -78,20 +80,6 @@ func isEmpty(node *yaml.Node) bool {
 
 func fileProblem(file, format string, args ...any) Problems {
 	return Problems{{Position: Position{File: file}, Message: fmt.Sprintf(format, args...)}}
-}
-
-var yamlErrorLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(?s:(.*))$`)
-
-func syntaxProblem(file string, err error) Problem {
-	problem := Problem{Position: Position{File: file}, Message: "not valid YAML: " + err.Error()}
-	if m := yamlErrorLine.FindStringSubmatch(err.Error()); m != nil {
-		problem.Line = 1 // the parser names no line when it is the first
-		if m[1] != "" {
-			problem.Line, _ = strconv.Atoi(m[1])
-		}
-		problem.Message = "not valid YAML: " + strings.TrimSpace(m[2])
-	}
-	return problem
 }
 
 // Value is the content of the document: map[string]any, []any, string, int64,

@@ -5,6 +5,7 @@
 // come on top of testscript's own:
 //
 //	hub start TENANT       make a tenant and its token, serve; sets $URL (with token)
+//	hub move TENANT        go on with the same data on another port; sets $URL
 //	hub again              serve on the same data and address
 //	hub kill | hub stop    end the hub with SIGKILL, or politely
 //	await STATE CLUSTER... wait until each cluster has that state; Ready means ready with what HEAD says
@@ -22,6 +23,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -51,7 +53,7 @@ func TestEndToEnd(t *testing.T) {
 			}
 			r := &run{bin: bin, data: filepath.Join(env.WorkDir, "hub-data")}
 			env.Values[runKey{}] = r
-			env.Defer(r.end)
+			env.Defer(func() { r.end(t) })
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -66,9 +68,12 @@ func TestEndToEnd(t *testing.T) {
 }
 
 func programs(t *testing.T) string {
-	bin, err := filepath.Abs("../bin")
-	if err != nil {
-		t.Fatal(err)
+	bin := os.Getenv("BRANCHLINE_E2E_BIN")
+	if bin == "" {
+		var err error
+		if bin, err = filepath.Abs("../bin"); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, name := range []string{"branchline", "branchline-agent", "branchline-controlplane", "kwok"} {
 		if _, err := os.Stat(filepath.Join(bin, name)); err != nil {
@@ -104,6 +109,8 @@ func (r *run) hub(ts *testscript.TestScript, args []string) error {
 	switch {
 	case len(args) == 2 && args[0] == "start":
 		return r.start(ts, args[1])
+	case len(args) == 2 && args[0] == "move":
+		return r.move(ts, args[1])
 	case len(args) == 1 && args[0] == "again":
 		return r.serve()
 	case len(args) == 1 && args[0] == "kill":
@@ -111,14 +118,10 @@ func (r *run) hub(ts *testscript.TestScript, args []string) error {
 	case len(args) == 1 && args[0] == "stop":
 		return r.signal(syscall.SIGTERM)
 	}
-	return errors.New("usage: hub start TENANT | again | kill | stop")
+	return errors.New("usage: hub start TENANT | move TENANT | again | kill | stop")
 }
 
 func (r *run) start(ts *testscript.TestScript, tenant string) error {
-	token, err := exec.Command(filepath.Join(r.bin, "branchline"), "hub", "token", tenant, "tester", "--data", r.data).Output()
-	if err != nil {
-		return fmt.Errorf("hub token: %w", err)
-	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -127,18 +130,38 @@ func (r *run) start(ts *testscript.TestScript, tenant string) error {
 	if err := listener.Close(); err != nil {
 		return err
 	}
-	ts.Setenv("URL", fmt.Sprintf("http://tester:%s@%s/%s.git", strings.TrimSpace(string(token)), r.address, tenant))
-	return r.serve()
+	if err := r.serve("--tenant", tenant); err != nil {
+		return err
+	}
+	return r.login(ts, tenant)
 }
 
-func (r *run) serve() error {
+// login gets a token beside the running hub.
+func (r *run) login(ts *testscript.TestScript, tenant string) error {
+	token, err := exec.Command(filepath.Join(r.bin, "branchline"), "hub", "token", tenant, "tester", "--data", r.data).Output()
+	if err != nil {
+		return fmt.Errorf("hub token: %w: %s", err, stderrOf(err))
+	}
+	ts.Setenv("URL", fmt.Sprintf("http://tester:%s@%s/%s.git", strings.TrimSpace(string(token)), r.address, tenant))
+	return nil
+}
+
+// move makes the hub continue on another port.
+func (r *run) move(ts *testscript.TestScript, tenant string) error {
+	if err := r.signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	return r.start(ts, tenant)
+}
+
+func (r *run) serve(flags ...string) error {
 	log, err := os.OpenFile(r.data+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	r.process = exec.Command(filepath.Join(r.bin, "branchline"), "hub", "serve",
-		"--data", r.data, "--listen", r.address, "--poll", "1s", "--deletion-grace", "0s")
+	r.process = exec.Command(filepath.Join(r.bin, "branchline"), append([]string{"hub", "serve",
+		"--data", r.data, "--listen", r.address, "--poll", "1s", "--deletion-grace", "0s"}, flags...)...)
 	r.process.Stderr = log
 	if err := r.process.Start(); err != nil {
 		return err
@@ -166,10 +189,17 @@ func (r *run) signal(signal syscall.Signal) error {
 	return nil
 }
 
-// end stops the hub of a script that failed half-way.
-func (r *run) end() {
+// end stops the hub of a script that failed half-way, and fails the test if the
+// race detector has spoken in any process of the run.
+func (r *run) end(t *testing.T) {
 	if r.process != nil {
 		_ = r.signal(syscall.SIGTERM)
+	}
+	logs, _ := filepath.Glob(filepath.Join(r.data, "local", "clusters", "*", "*", "logs", "*"))
+	for _, log := range append(logs, r.data+".log") {
+		if text, err := os.ReadFile(log); err == nil && strings.Contains(string(text), "WARNING: DATA RACE") {
+			t.Errorf("data race in %s:\n%s", log, text)
+		}
 	}
 }
 
@@ -326,6 +356,8 @@ func (r *run) document(ts *testscript.TestScript, object string, into any) error
 func (r *run) git(ts *testscript.TestScript, args ...string) (string, error) {
 	git := exec.Command("git", args...)
 	git.Dir = ts.MkAbs(".")
+	// The variables that git sets in a hook would lead to another repository.
+	git.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, "GIT_") })
 	out, err := git.Output()
 	if err != nil {
 		return "", fmt.Errorf("git %s: %w: %s", args[0], err, stderrOf(err))

@@ -7,6 +7,7 @@ import (
 
 	"branchline.dev/branchline/cmd/internal/demo"
 	"branchline.dev/branchline/cmd/internal/output"
+	"branchline.dev/branchline/cmd/internal/version"
 )
 
 func newDemo() *cobra.Command {
@@ -31,7 +32,7 @@ It stays up until Ctrl-C, then leaves no process and no file behind except what
 				return err
 			}
 			options.ControlPlane, options.Kwok, options.Agent = found.controlPlane, found.kwok, found.agent
-			options.Version, options.Out = version, cmd.OutOrStdout()
+			options.Version, options.Out = version.Version, cmd.OutOrStdout()
 			report, err := demo.Run(cmd.Context(), options)
 			if err != nil {
 				return err

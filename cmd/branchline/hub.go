@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"branchline.dev/branchline/cmd/internal/hub"
+	"branchline.dev/branchline/cmd/internal/version"
 	"branchline.dev/branchline/providers/all"
 	"branchline.dev/branchline/sync"
 )
@@ -63,6 +64,11 @@ func serveHub(cmd *cobra.Command, options hubOptions) (err error) {
 	if options.data == "" {
 		return usagef("say where the hub keeps its data: --data DIR")
 	}
+	for _, tenant := range options.tenants {
+		if err := hub.CheckTenantName(tenant); err != nil {
+			return usagef("%v", err)
+		}
+	}
 	found, err := options.programs.find()
 	if err != nil {
 		return err
@@ -71,9 +77,14 @@ func serveHub(cmd *cobra.Command, options hubOptions) (err error) {
 	log := slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil))
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", options.listen)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w; choose another address with --listen", err)
 	}
 	defer listener.Close()
+	if options.url == "" {
+		if options.url, err = agentsURL(listener.Addr()); err != nil {
+			return err
+		}
+	}
 	clouds, err := all.Open(ctx, all.Options{Local: all.LocalOptions{
 		Dir: filepath.Join(options.data, "local"), ControlPlane: found.controlPlane, Kwok: found.kwok, Agent: found.agent, Log: log,
 	}}, all.Local)
@@ -81,11 +92,20 @@ func serveHub(cmd *cobra.Command, options hubOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, clouds.Close(context.WithoutCancel(ctx))) }()
-	h, err := openHub(cmd, options, log, func(o *hub.Options) {
-		o.Providers = clouds.Providers()
-		if o.URL == "" {
-			o.URL = "http://" + listener.Addr().String()
-		}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	h, err := hub.Open(ctx, hub.Options{
+		Data:          options.data,
+		URL:           options.url,
+		Version:       version.Version,
+		HookCommand:   []string{self, "hub", "hook"},
+		Clouds:        all.Schemas(),
+		Providers:     clouds.Providers(),
+		PollInterval:  options.poll,
+		DeletionGrace: grace(options.grace),
+		Log:           log,
 	})
 	if err != nil {
 		return err
@@ -100,23 +120,13 @@ func serveHub(cmd *cobra.Command, options hubOptions) (err error) {
 	return h.Run(ctx, listener)
 }
 
-func openHub(cmd *cobra.Command, options hubOptions, log *slog.Logger, change func(*hub.Options)) (*hub.Hub, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
+// agentsURL is where agents reach a hub that listens on an address.
+func agentsURL(address net.Addr) (string, error) {
+	tcp, ok := address.(*net.TCPAddr)
+	if !ok || tcp.IP.IsUnspecified() {
+		return "", usagef("listening on every address: say with --url under which URL agents reach the hub")
 	}
-	opened := hub.Options{
-		Data:          options.data,
-		URL:           options.url,
-		Version:       version,
-		HookCommand:   []string{self, "hub", "hook"},
-		Clouds:        all.Schemas(),
-		PollInterval:  options.poll,
-		DeletionGrace: grace(options.grace),
-		Log:           log,
-	}
-	change(&opened)
-	return hub.Open(cmd.Context(), opened)
+	return "http://" + tcp.String(), nil
 }
 
 // grace maps "none" to what a gateway takes for it: there, zero means the default.
@@ -128,28 +138,19 @@ func grace(d time.Duration) time.Duration {
 }
 
 func newHubToken() *cobra.Command {
-	var options hubOptions
+	var data string
 	command := &cobra.Command{
 		Use:   "token TENANT PERSON",
 		Short: "Issue a person's access token and revoke the one before",
 		Long: `Print a new access token with which PERSON reads the repository of TENANT and
-pushes to main. A token that the same person had no longer works.
-
-The hub on this data directory must not be running.`,
+pushes to main. A token that the same person had no longer works, at once. The
+hub may be running.`,
 		Args: exactArgs(2, "a tenant and a person"),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if options.data == "" {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if data == "" {
 				return usagef("say where the hub keeps its data: --data DIR")
 			}
-			h, err := openHub(cmd, options, slog.New(slog.DiscardHandler), func(*hub.Options) {})
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, h.Close()) }()
-			if err := h.AddTenant(cmd.Context(), args[0]); err != nil {
-				return err
-			}
-			token, err := h.IssueToken(args[0], args[1])
+			token, err := hub.IssueToken(data, args[0], args[1])
 			if err != nil {
 				return err
 			}
@@ -157,7 +158,7 @@ The hub on this data directory must not be running.`,
 			return nil
 		},
 	}
-	command.Flags().StringVar(&options.data, "data", "", "directory of the hub (required)")
+	command.Flags().StringVar(&data, "data", "", "directory of the hub (required)")
 	return command
 }
 

@@ -6,11 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"branchline.dev/branchline/cmd/internal/hub"
 	"branchline.dev/branchline/examples"
 	"branchline.dev/branchline/schemas"
 )
@@ -38,12 +38,12 @@ A file that exists already is never overwritten.`,
 		},
 	}
 	command.Flags().StringVar(&options.example, "example", "minimal", "what to start from: "+strings.Join(examples.Names(), " or "))
+	if err := command.RegisterFlagCompletionFunc("example", cobra.FixedCompletions(examples.Names(), cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // only if the flag did not exist
+	}
 	command.Flags().StringVar(&options.tenant, "tenant", "", "name of the tenant (default: the directory's name)")
 	return command
 }
-
-// tenantName matches what schemas demands of a name.
-var tenantName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
 
 func runInit(cmd *cobra.Command, dir string, options initOptions) error {
 	absolute, err := filepath.Abs(dir)
@@ -54,8 +54,8 @@ func runInit(cmd *cobra.Command, dir string, options initOptions) error {
 	if tenant == "" {
 		tenant = filepath.Base(absolute)
 	}
-	if !tenantName.MatchString(tenant) {
-		return usagef("%q cannot name a tenant: use lower-case letters, digits and '-' (--tenant NAME)", tenant)
+	if err := hub.CheckTenantName(tenant); err != nil {
+		return usagef("%v (--tenant NAME)", err)
 	}
 	files, err := examples.Files(options.example)
 	if err != nil {

@@ -38,8 +38,8 @@ type programFlags struct{ controlPlane, kwok, agent string }
 func (f *programFlags) add(command *cobra.Command) {
 	flags := command.Flags()
 	flags.StringVar(&f.controlPlane, "controlplane", "", "path of branchline-controlplane (default: beside this program, or in $PATH)")
-	flags.StringVar(&f.kwok, "kwok", "", "path of kwok (default: as above)")
-	flags.StringVar(&f.agent, "agent", "", "path of branchline-agent (default: as above)")
+	flags.StringVar(&f.kwok, "kwok", "", "path of kwok (default: beside this program, or in $PATH)")
+	flags.StringVar(&f.agent, "agent", "", "path of branchline-agent (default: beside this program, or in $PATH)")
 }
 
 // find resolves every program or says which one is missing.

@@ -12,8 +12,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"branchline.dev/branchline/cmd/internal/source"
+	"branchline.dev/branchline/cmd/internal/version"
 	"branchline.dev/branchline/providers/all"
 	"branchline.dev/branchline/renderer"
+	"branchline.dev/branchline/schemas"
 )
 
 type renderOptions struct {
@@ -62,8 +64,11 @@ func runRender(cmd *cobra.Command, dir string, options renderOptions) error {
 		if err := writeTree(filepath.Join(options.output, tree.Name), tree.Files); err != nil {
 			return fmt.Errorf("writing cluster %s: %w", tree.Name, err)
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s: %s in %s\n", tree.Name,
-			count(tree.Manifest.Spec.Objects, "object"), count(len(tree.Manifest.Spec.Layers), "layer"))
+		what := count(tree.Manifest.Spec.Objects, "object") + " in " + count(len(tree.Manifest.Spec.Layers), "layer")
+		if tree.Manifest.Spec.Tombstone != nil {
+			what = "ended"
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", tree.Name, what)
 	}
 	return nil
 }
@@ -79,7 +84,7 @@ func renderDirectory(ctx context.Context, dir string) (*renderer.Output, error) 
 		Commit:      renderer.Commit{ID: src.Commit, Ancestors: src.Ancestors, Time: src.Time},
 		Previous:    src.Previous,
 		TrustedKeys: src.TrustedKeys(),
-		Version:     version,
+		Version:     version.Version,
 		Clouds:      all.Schemas(),
 	})
 }
@@ -99,14 +104,27 @@ func selected(trees []renderer.ClusterTree, names []string) ([]renderer.ClusterT
 	return chosen, nil
 }
 
-// writeTree makes dir hold exactly files. It refuses a directory that holds
-// something else, so that a mistyped --output cannot cost anybody their work.
+// writeTree makes dir hold exactly files: it writes them beside dir first, so
+// that dir holds the old render or the new one and nothing in between. It refuses
+// a directory that holds anything that no render wrote, so that a mistyped
+// --output cannot cost anybody their work.
 func writeTree(dir string, files map[string][]byte) error {
-	if err := clearRendered(dir); err != nil {
+	if err := checkRendered(dir); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
+	}
+	fresh, err := os.MkdirTemp(filepath.Dir(dir), ".rendering-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(fresh)
+	if err := os.Chmod(fresh, 0o755); err != nil {
 		return err
 	}
 	for name, data := range files {
-		target := filepath.Join(dir, filepath.FromSlash(name))
+		target := filepath.Join(fresh, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 			return err
 		}
@@ -114,10 +132,15 @@ func writeTree(dir string, files map[string][]byte) error {
 			return err
 		}
 	}
-	return nil
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	return os.Rename(fresh, dir)
 }
 
-func clearRendered(dir string) error {
+// checkRendered makes sure that a directory is missing, empty or an earlier
+// render and nothing else.
+func checkRendered(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
 		return nil
@@ -125,8 +148,17 @@ func clearRendered(dir string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(dir, "cluster.yaml")); err != nil {
+	data, err := os.ReadFile(filepath.Join(dir, schemas.DesiredClusterFile))
+	var manifest schemas.DesiredCluster
+	if err != nil || schemas.Unmarshal(data, &manifest) != nil || manifest.Kind != schemas.KindDesiredCluster {
 		return fmt.Errorf("%s is not empty and holds no earlier render; choose another --output", dir)
 	}
-	return os.RemoveAll(dir)
+	for _, entry := range entries {
+		switch entry.Name() {
+		case schemas.DesiredClusterFile, schemas.DesiredInfrastructureFile, schemas.LayersDir:
+		default:
+			return fmt.Errorf("%s holds %s, which no render wrote; move it away or choose another --output", dir, entry.Name())
+		}
+	}
+	return nil
 }

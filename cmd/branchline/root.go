@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -74,7 +75,7 @@ desired-state branch per cluster; agents apply it and push their status back.`,
 			root.AddCommand(command)
 		}
 	}
-	return root
+	return needsSubcommand(root)
 }
 
 // usageError is a mistake on the command line.
@@ -107,11 +108,16 @@ func atMostOne(what string) cobra.PositionalArgs {
 
 // needsSubcommand makes a command that only groups others say so.
 func needsSubcommand(command *cobra.Command) *cobra.Command {
+	command.Args = cobra.ArbitraryArgs
 	command.RunE = func(cmd *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			return usagef("unknown command %q; see \"%s --help\"", args[0], cmd.CommandPath())
+		if len(args) == 0 {
+			return cmd.Help()
 		}
-		return cmd.Help()
+		var names []string
+		for _, child := range cmd.Commands() {
+			names = append(names, child.Name())
+		}
+		return usagef("unknown command %q%s; see \"%s --help\"", args[0], strings.TrimSuffix(schemas.Suggest(args[0], names), "?"), cmd.CommandPath())
 	}
 	return command
 }

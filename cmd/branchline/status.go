@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"time"
@@ -14,22 +15,36 @@ import (
 
 func newStatus() *cobra.Command {
 	var repository repositoryOptions
+	var trusted trustedKeyOptions
 	var format output.Format
 	command := &cobra.Command{
 		Use:   "status [CLUSTER]",
 		Short: "Show how clusters are, or one cluster layer by layer",
 		Long: `Show how every cluster is, or one cluster layer by layer, as the signed statuses
-in the tenant repository say. It talks to Git only, never to a cluster.`,
+in the tenant repository say. It talks to Git only, never to a cluster.
+
+Without --trusted-key each desired branch is checked by the keys that its own
+manifest lists: that finds what anybody wrote who does not serve the repository.
+With it, nothing is believed that does not go back to one of those keys, so that
+the server of the repository can withhold news but not make any up.
+
+What is not signed as it should be, or is of another cluster, makes a cluster
+Untrusted; what cannot be read makes it Unknown.`,
 		Example: `  branchline status
-  branchline status prod --output yaml`,
+  branchline status prod --output yaml
+  branchline status --trusted-key renderer.pub`,
 		Args: atMostOne("cluster"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			keys, err := trusted.keys()
+			if err != nil {
+				return err
+			}
 			reader, err := repository.open()
 			if err != nil {
 				return err
 			}
 			now := time.Now()
-			clusters, err := fleet.Read(cmd.Context(), reader, now)
+			clusters, err := fleet.Read(cmd.Context(), reader, now, keys...)
 			if err != nil {
 				return err
 			}
@@ -45,8 +60,27 @@ in the tenant repository say. It talks to Git only, never to a cluster.`,
 		},
 	}
 	repository.add(command)
+	trusted.add(command)
 	output.AddFlag(command, &format)
 	return command
+}
+
+// trustedKeyOptions say whose signatures are the start of the chain of trust.
+type trustedKeyOptions struct{ values []string }
+
+func (o *trustedKeyOptions) add(command *cobra.Command) {
+	// An array, not a slice: the comment of a key may hold a comma.
+	command.Flags().StringArrayVar(&o.values, "trusted-key", nil,
+		"public key, or file of such, that signs the desired branches; may be repeated (default: the file $BRANCHLINE_TRUSTED_KEYS)")
+}
+
+// keys are none if neither the flag nor the variable is set.
+func (o *trustedKeyOptions) keys() ([]string, error) {
+	values := o.values
+	if file := os.Getenv("BRANCHLINE_TRUSTED_KEYS"); len(values) == 0 && file != "" {
+		values = []string{file}
+	}
+	return fleet.TrustedKeys(values)
 }
 
 // describe shows one cluster as lines of name and value.
@@ -58,7 +92,9 @@ func describe(c fleet.Cluster) output.Table {
 	if c.Message != "" {
 		line("message", c.Message)
 	}
-	line("cloud", c.Cloud)
+	if c.Cloud != "" {
+		line("cloud", c.Cloud)
+	}
 	line("generation", fmt.Sprintf("%d desired, %d applied", c.Desired, c.Applied))
 	if c.Source != "" {
 		line("source", c.Source)

@@ -16,8 +16,10 @@ func newValidate() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "validate [DIR]",
 		Short: "Check a tenant repository and print every error",
-		Long: `Check the tenant repository in DIR (default: here) exactly as a hub does at a
-push, which includes rendering every cluster. Each error is one line:
+		Long: `Check the tenant repository in DIR (default: here) as a hub does at a push, which
+includes rendering every cluster. In a clone it compares with the desired
+branches that were fetched last (git fetch), for the rules about what may follow
+what, such as the removal of a cluster. Each error is one line:
 
   path:line:column: field: message
 
@@ -49,7 +51,7 @@ func writeProblems(cmd *cobra.Command, format output.Format, problems schemas.Pr
 			table.Rows = append(table.Rows, []string{problem.Error()})
 		}
 		if rendered != nil {
-			table.Empty = count(len(rendered.Clusters), "cluster") + ", no errors"
+			table.Empty = count(living(rendered), "cluster") + ", no errors"
 		}
 		return table
 	})
@@ -57,6 +59,17 @@ func writeProblems(cmd *cobra.Command, format output.Format, problems schemas.Pr
 		fmt.Fprintln(cmd.ErrOrStderr(), count(len(problems), "error"))
 	}
 	return err
+}
+
+// living counts the clusters that have not ended.
+func living(rendered *renderer.Output) int {
+	n := 0
+	for _, tree := range rendered.Clusters {
+		if tree.Manifest.Spec.Tombstone == nil {
+			n++
+		}
+	}
+	return n
 }
 
 // problem is one error as programs read it.

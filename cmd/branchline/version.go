@@ -8,10 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"branchline.dev/branchline/cmd/internal/output"
+	"branchline.dev/branchline/cmd/internal/version"
 )
-
-// version of this program; it is an input of every render.
-const version = "0.1.0"
 
 func newVersion() *cobra.Command {
 	var format output.Format
@@ -20,7 +18,7 @@ func newVersion() *cobra.Command {
 		Short: "Print the version of this program",
 		Args:  exactArgs(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			info := versionInfo{Version: version, Revision: revision(), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+			info := versionInfo{Version: version.Version, Revision: revision(), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 			return output.Write(cmd.OutOrStdout(), format, info, func() output.Table {
 				return output.Table{Rows: [][]string{{fmt.Sprintf("branchline %s (%s, %s)", info.Version, info.Go, info.Platform)}}}
 			})

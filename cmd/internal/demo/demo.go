@@ -5,6 +5,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -105,6 +106,9 @@ func runSteps(ctx context.Context, screen *screen, actions []action) Report {
 		if err != nil {
 			step.Detail = err.Error()
 			report.OK = false
+			if errors.Is(ctx.Err(), context.Canceled) {
+				step.Detail = "interrupted"
+			}
 		}
 		stop()
 		screen.done(step)

@@ -38,7 +38,8 @@ type environment struct {
 	token      string
 	clone      *clone
 	stop       context.CancelFunc
-	stopped    chan error
+	stopped    chan struct{} // closed when the hub has ended
+	failure    error         // why, to be read then
 }
 
 func newEnvironment(options Options) (*environment, error) {
@@ -47,14 +48,33 @@ func newEnvironment(options Options) (*environment, error) {
 	if env.dir == "" {
 		env.temporary = true
 		env.dir, err = os.MkdirTemp("", "branchline-demo-")
-	} else if err = os.MkdirAll(env.dir, 0o700); err == nil {
-		env.dir, err = filepath.Abs(env.dir)
+	} else {
+		env.dir, err = ownDirectory(env.dir)
 	}
 	if err != nil {
 		return nil, err
 	}
 	env.log, err = os.OpenFile(filepath.Join(env.dir, "hub.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil && env.temporary {
+		err = errors.Join(err, os.RemoveAll(env.dir))
+	}
 	return env, err
+}
+
+// ownDirectory makes the directory that a person named. One that holds anything
+// but an earlier demo is refused: the demo writes keys and tokens into it.
+func ownDirectory(dir string) (string, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "", err
+	}
+	if _, err := os.Stat(filepath.Join(dir, addressFile)); len(entries) > 0 && err != nil {
+		return "", fmt.Errorf("%s is not empty and holds no earlier demo; choose another --dir", dir)
+	}
+	return filepath.Abs(dir)
 }
 
 // startHub runs the hub inside this process.
@@ -98,8 +118,11 @@ func (e *environment) startHub(ctx context.Context) (time.Duration, string, erro
 
 func (e *environment) run(ctx context.Context, listener net.Listener) {
 	ctx, e.stop = context.WithCancel(ctx)
-	e.stopped = make(chan error, 1)
-	go func() { e.stopped <- e.hub.Run(ctx, listener) }()
+	e.stopped = make(chan struct{})
+	go func() {
+		e.failure = e.hub.Run(ctx, listener)
+		close(e.stopped)
+	}()
 }
 
 // listen takes a free port, or the one of the run that this one continues.
@@ -126,7 +149,8 @@ func (e *environment) close() error {
 	var failures []error
 	if e.stop != nil {
 		e.stop()
-		failures = append(failures, <-e.stopped)
+		<-e.stopped
+		failures = append(failures, e.failure)
 	}
 	if e.clouds != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)

@@ -179,24 +179,30 @@ func shortest(program string) string {
 	return relative
 }
 
-// watch shows the clusters until ctx ends. Without a terminal it prints the
+// watch shows the clusters until ctx ends, or the hub does. Without a terminal it prints the
 // table each time a state changes.
 func (s *screen) watch(ctx context.Context) {
 	if s.live {
 		stop := s.animate(ctx, fmt.Sprintf("running since %s", s.started.Format(time.TimeOnly)))
-		<-ctx.Done()
+		select {
+		case <-ctx.Done():
+		case <-s.env.stopped:
+		}
 		stop()
-		fmt.Fprintln(s.out, "stopping")
+		fmt.Fprintln(s.out, "\nstopping everything")
 		return
 	}
 	var last string
-	for ctx.Err() == nil {
+	for running := true; running; {
 		if clusters, err := s.env.clusters(ctx); err == nil && states(clusters) != last && s.format == output.TableFormat {
 			last = states(clusters)
 			io.WriteString(s.out, s.table(ctx)+"\n")
 		}
 		select {
 		case <-ctx.Done():
+			running = false
+		case <-s.env.stopped:
+			running = false
 		case <-time.After(time.Second):
 		}
 	}

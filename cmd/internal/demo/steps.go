@@ -212,9 +212,8 @@ func (e *environment) await(ctx context.Context, done func(fleet.Cluster) bool) 
 			return clusters, nil
 		}
 		select {
-		case err := <-e.stopped:
-			e.stopped <- err
-			return nil, fmt.Errorf("the hub has stopped: %w", err)
+		case <-e.stopped:
+			return nil, fmt.Errorf("the hub has stopped: %w", e.failure)
 		case <-ctx.Done():
 			return nil, fmt.Errorf("%w%s", context.Cause(ctx), summary(clusters))
 		case <-ticker.C:

@@ -3,7 +3,11 @@ package fleet
 import (
 	"bytes"
 	"context"
+	"errors"
 	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +29,7 @@ type world struct {
 	status          schemas.AgentStatus
 }
 
-func newSigner(t *testing.T, seed uint64) *sync.Signer {
+func newSigner(t testing.TB, seed uint64) *sync.Signer {
 	t.Helper()
 	signer, err := sync.GenerateSigner(rand.NewChaCha8([32]byte{byte(seed)}))
 	if err != nil {
@@ -41,9 +45,14 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w := &world{t: t, repository: repository, renderer: newSigner(t, 1), agent: newSigner(t, 2)}
-	w.desired.Spec = schemas.DesiredClusterSpec{UID: "u", Generation: 3, Objects: 7, TrustedKeys: []string{w.renderer.PublicKey()}}
-	w.infra.Status = schemas.InfraStatusBody{UID: "u", Phase: schemas.InfraReady, AgentPublicKey: w.agent.PublicKey()}
+	w.desired.Kind, w.infra.Kind, w.status.Kind = schemas.KindDesiredCluster, schemas.KindInfraStatus, schemas.KindAgentStatus
+	for _, metadata := range []*schemas.Metadata{&w.desired.Metadata, &w.infra.Metadata, &w.status.Metadata} {
+		metadata.Name = "dev"
+	}
+	w.desired.Spec = schemas.DesiredClusterSpec{Tenant: "acme", UID: "u", Generation: 3, Objects: 7, TrustedKeys: []string{w.renderer.PublicKey()}}
+	w.infra.Status = schemas.InfraStatusBody{Tenant: "acme", UID: "u", Phase: schemas.InfraReady, AgentPublicKey: w.agent.PublicKey()}
 	w.status.Status = schemas.AgentStatusBody{
+		Tenant:     "acme",
 		UID:        "u",
 		Observed:   schemas.DesiredRevision{Generation: 3},
 		Applied:    schemas.DesiredRevision{Generation: 3, Source: "abc"},
@@ -54,22 +63,42 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) write(ref, file string, signer *sync.Signer, document any, when time.Time) {
 	w.t.Helper()
-	data, err := schemas.Marshal(document)
-	if err != nil {
+	files := map[string][]byte{file: encoded(w.t, document)}
+	if file == schemas.DesiredClusterFile {
+		infrastructure := schemas.DesiredInfrastructure{TypeMeta: schemas.TypeMeta{Kind: schemas.KindDesiredInfrastructure}}
+		infrastructure.Spec.Cloud.Type = "local"
+		files[schemas.DesiredInfrastructureFile] = encoded(w.t, infrastructure)
+	}
+	w.writeFiles(ref, files, signer, when)
+}
+
+func (w *world) writeFiles(ref string, files map[string][]byte, signer *sync.Signer, when time.Time) {
+	w.t.Helper()
+	expect, err := w.repository.Tip(context.Background(), ref)
+	if err != nil && !errors.Is(err, sync.ErrRefNotFound) {
 		w.t.Fatal(err)
 	}
-	files := map[string][]byte{file: data}
-	if file == schemas.DesiredClusterFile {
-		var infrastructure schemas.DesiredInfrastructure
-		infrastructure.Spec.Cloud.Type = "local"
-		if files[schemas.DesiredInfrastructureFile], err = schemas.Marshal(infrastructure); err != nil {
-			w.t.Fatal(err)
-		}
-	}
-	update := sync.Update{Ref: ref, Files: files, Message: "test", When: when}
+	update := sync.Update{Ref: ref, Expect: expect, Files: files, Message: "test", When: when}
 	if _, err := w.repository.Publish(context.Background(), signer, []sync.Update{update}); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// publish writes all three refs of the cluster, each by its writer.
+func (w *world) publish() {
+	w.t.Helper()
+	w.write(schemas.DesiredRef("dev"), schemas.DesiredClusterFile, w.renderer, w.desired, now)
+	w.write(schemas.InfraStatusRef("dev"), schemas.StatusFile, w.renderer, w.infra, now)
+	w.write(schemas.AgentStatusRef("dev"), schemas.StatusFile, w.agent, w.status, now)
+}
+
+func encoded(t *testing.T, document any) []byte {
+	t.Helper()
+	data, err := schemas.Marshal(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
 
 func TestStateOfACluster(t *testing.T) {
@@ -106,6 +135,10 @@ func TestStateOfACluster(t *testing.T) {
 				w.status.Status.Conditions = nil
 				w.status.Status.Layers = []schemas.LayerStatus{{Name: "web", Phase: schemas.LayerFailed, Message: "quota"}}
 			}},
+		{reason: "a message without end", want: StateFailing, message: "xx…",
+			change: func(w *world) {
+				w.status.Status.Conditions = []schemas.Condition{{Type: schemas.ConditionFetched, Status: "False", Message: strings.Repeat("x", 100_000)}}
+			}},
 		{reason: "still applying", want: StateApplying, message: "2 to go",
 			change: func(w *world) {
 				w.status.Status.Conditions = []schemas.Condition{{Type: schemas.ConditionReady, Status: "False", Message: "2 to go"}}
@@ -115,6 +148,22 @@ func TestStateOfACluster(t *testing.T) {
 				w.status.Status.DriftCount = 2
 				w.status.Status.Drift = []schemas.ObjectIssue{{Object: "Service/web"}}
 			}},
+		{reason: "drift that is counted but not listed", want: StateDrifted, message: "1 objects differ",
+			change: func(w *world) { w.status.Status.DriftCount = 1 }},
+		{reason: "another tenant's infrastructure status", want: StateUntrusted, message: "infrastructure status", change: func(w *world) { w.infra.Status.Tenant = "other" }},
+		{reason: "another cluster's infrastructure status", want: StateUntrusted, message: `the cluster "prod"`, change: func(w *world) { w.infra.Metadata.Name = "prod" }},
+		{reason: "another tenant's agent status", want: StateUntrusted, message: "agent status", change: func(w *world) { w.status.Status.Tenant = "other" }},
+		{reason: "another cluster's agent status", want: StateUntrusted, message: `the cluster "prod"`, change: func(w *world) { w.status.Metadata.Name = "prod" }},
+		{reason: "infrastructure of an earlier incarnation", noAgent: true, want: StateProvisioning, message: "has not been started",
+			change: func(w *world) { w.infra.Status.UID = "old" }},
+		{reason: "both of an earlier incarnation", want: StateProvisioning,
+			change: func(w *world) { w.infra.Status.UID, w.status.Status.UID = "old", "old" }},
+		{reason: "an earlier incarnation's agent had another key", want: StateWaiting, message: "has not reported",
+			signer: func(w *world) *sync.Signer { return newSigner(w.t, 3) },
+			change: func(w *world) { w.status.Status.UID = "old" }},
+		{reason: "another cluster's desired state", want: StateUntrusted, message: `it is for the cluster "prod"`, change: func(w *world) { w.desired.Metadata.Name = "prod" }},
+		{reason: "desired state by a key that it does not list", want: StateUntrusted, message: "desired state: ",
+			change: func(w *world) { w.desired.Spec.TrustedKeys = []string{w.agent.PublicKey()} }},
 		{reason: "a person is asked", want: StateApproval, message: "add sha256:1 to spec.approvals.deletions",
 			change: func(w *world) {
 				w.status.Status.PendingApprovals = []schemas.PendingApproval{{Digest: "sha256:1", Reason: "20 objects"}}
@@ -162,17 +211,8 @@ func TestForgedInfrastructureStatusIsNotBelieved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if clusters[0].State != StateUntrusted {
-		t.Errorf("state %s (%s)", clusters[0].State, clusters[0].Message)
-	}
-}
-
-func TestUnreadableStatusIsAnErrorNotAnAbsence(t *testing.T) {
-	w := newWorld(t)
-	w.write(schemas.DesiredRef("dev"), schemas.DesiredClusterFile, w.renderer, w.desired, now)
-	w.write(schemas.AgentStatusRef("dev"), "other.yaml", w.agent, w.status, now)
-	if _, err := Read(t.Context(), OnDisk{w.repository}, now); err == nil || !strings.Contains(err.Error(), "cluster dev") {
-		t.Errorf("error %v", err)
+	if got := clusters[0]; got.State != StateUntrusted || got.Infra != nil {
+		t.Errorf("state %s (%s), infrastructure %+v", got.State, got.Message, got.Infra)
 	}
 }
 
@@ -186,6 +226,45 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		_, err := Open(tt.location, "secret-token")
 		if err == nil || !strings.Contains(err.Error(), tt.want) || bytes.Contains([]byte(err.Error()), []byte("secret-token")) {
 			t.Errorf("Open(%s): %v, want %q", tt.location, err, tt.want)
+		}
+	}
+}
+
+// A person names a bare repository, a clone of one, a folder of a clone or a
+// linked work tree, and sees the same clusters.
+func TestOpenFindsTheRepositoryOnDisk(t *testing.T) {
+	w := newWorld(t)
+	w.publish()
+	dir := t.TempDir()
+	runGit := func(args ...string) {
+		t.Helper()
+		command := exec.Command("git", args...)
+		command.Env = append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL="+os.DevNull,
+			"GIT_AUTHOR_NAME=T", "GIT_AUTHOR_EMAIL=t@example.com", "GIT_COMMITTER_NAME=T", "GIT_COMMITTER_EMAIL=t@example.com")
+		if out, err := command.CombinedOutput(); err != nil {
+			t.Fatalf("git %v: %v\n%s", args, err, out)
+		}
+	}
+	clone, linked, own := filepath.Join(dir, "clone"), filepath.Join(dir, "linked"), filepath.Join(dir, "own")
+	runGit("clone", "-q", "--no-checkout", w.repository.Dir(), clone)
+	if err := os.Mkdir(filepath.Join(clone, "folder"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	// A repository of its own, where the desired branches are local.
+	runGit("clone", "-q", "--mirror", w.repository.Dir(), filepath.Join(own, ".git"))
+	runGit("-C", own, "config", "core.bare", "false")
+	runGit("-C", own, "remote", "remove", "origin")
+	runGit("-C", own, "fetch", "-q", w.repository.Dir(), "refs/heads/*:refs/heads/*")
+	runGit("-C", own, "worktree", "add", "-q", linked, "desired/dev")
+	for _, location := range []string{w.repository.Dir(), clone, filepath.Join(clone, "folder"), own, linked} {
+		reader, err := Open(location, "")
+		if err != nil {
+			t.Errorf("%s: %v", location, err)
+			continue
+		}
+		clusters, err := Read(t.Context(), reader, now)
+		if err != nil || len(clusters) != 1 || clusters[0].State != StateReady {
+			t.Errorf("%s: clusters %+v, error %v", location, clusters, err)
 		}
 	}
 }

@@ -1,18 +1,17 @@
 package fleet
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 
+	"branchline.dev/branchline/sync"
 	"github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/storage/filesystem"
-	"golang.org/x/sync/errgroup"
-
-	"branchline.dev/branchline/sync"
 )
 
 // Open finds the repository that a person names: an http(s) URL, which may hold
@@ -55,7 +54,11 @@ func isURL(location string) bool {
 // openClone finds the Git directory that dir belongs to, and where it was cloned
 // from, if it was.
 func openClone(dir string) (gitDir, origin string, err error) {
-	repository, err := git.PlainOpenWithOptions(dir, &git.PlainOpenOptions{DetectDotGit: true, EnableDotGitCommonDir: true})
+	repository, err := git.PlainOpenWithOptions(dir, &git.PlainOpenOptions{EnableDotGitCommonDir: true})
+	if errors.Is(err, git.ErrRepositoryNotExists) {
+		// Looking upwards comes second: it passes over a bare repository.
+		repository, err = git.PlainOpenWithOptions(dir, &git.PlainOpenOptions{DetectDotGit: true, EnableDotGitCommonDir: true})
+	}
 	if errors.Is(err, git.ErrRepositoryNotExists) {
 		return "", "", fmt.Errorf("%s is no Git repository; name one: --repository URL|DIR", dir)
 	}
@@ -66,14 +69,38 @@ func openClone(dir string) (gitDir, origin string, err error) {
 	if !ok {
 		return "", "", fmt.Errorf("the Git repository in %s is not on disk", dir)
 	}
+	if gitDir, err = commonDir(storage.Filesystem().Root()); err != nil {
+		return "", "", err
+	}
 	remote, err := repository.Remote("origin")
 	if errors.Is(err, git.ErrRemoteNotFound) {
-		return storage.Filesystem().Root(), "", nil
+		return gitDir, "", nil
 	}
 	if err != nil {
 		return "", "", fmt.Errorf("reading the configuration of %s: %w", dir, err)
 	}
-	return storage.Filesystem().Root(), remote.Config().URLs[0], nil
+	urls := remote.Config().URLs
+	if len(urls) == 0 {
+		return "", "", fmt.Errorf("the remote \"origin\" of %s has no URL; name the repository: --repository URL|DIR", dir)
+	}
+	return gitDir, urls[0], nil
+}
+
+// commonDir leads from the Git directory of a linked work tree to that of its
+// repository (gitrepository-layout(5), commondir).
+func commonDir(gitDir string) (string, error) {
+	data, err := os.ReadFile(filepath.Join(gitDir, "commondir"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return gitDir, nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("opening the Git repository in %s: %w", gitDir, err)
+	}
+	common := strings.TrimSpace(string(data))
+	if !filepath.IsAbs(common) {
+		common = filepath.Join(gitDir, common)
+	}
+	return common, nil
 }
 
 // openOrigin opens the repository on disk that a clone came from.
@@ -95,57 +122,4 @@ func openDisk(gitDir string) (Reader, error) {
 		return nil, err
 	}
 	return OnDisk{repository}, nil
-}
-
-// online reads a repository over smart HTTP.
-type online struct{ remote *sync.Remote }
-
-// atOnce is how many branches are fetched at a time.
-const atOnce = 8
-
-// Tips implements Reader.
-func (r online) Tips(ctx context.Context, prefixes ...string) (map[string]Tip, error) {
-	refs, err := r.remote.List(ctx, prefixes...)
-	if err != nil {
-		return nil, err
-	}
-	names := make([]string, 0, len(refs))
-	for ref := range refs {
-		names = append(names, ref)
-	}
-	tips := make([]Tip, len(names))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(atOnce)
-	for i, ref := range names {
-		group.Go(func() error {
-			snapshot, err := r.remote.Fetch(ctx, ref, "")
-			if err != nil {
-				return err
-			}
-			tips[i], err = tipOf(snapshot)
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	byRef := make(map[string]Tip, len(names))
-	for i, ref := range names {
-		byRef[ref] = tips[i]
-	}
-	return byRef, nil
-}
-
-func tipOf(snapshot *sync.Snapshot) (Tip, error) {
-	commit, err := snapshot.Parsed()
-	if err != nil {
-		return Tip{}, fmt.Errorf("%s: %w", snapshot.Ref, err)
-	}
-	return Tip{Commit: commit, File: func(path string) ([]byte, error) {
-		data, ok := snapshot.Files[path]
-		if !ok {
-			return nil, fmt.Errorf("%s holds no file %s", snapshot.Ref, path)
-		}
-		return data, nil
-	}}, nil
 }

@@ -1,11 +1,12 @@
 // Package fleet reads what a tenant repository says of its clusters - desired
-// state, infrastructure status, agent status - and sums it up for people.
-// Statuses are believed only if the key that the chain of trust names has
-// signed them.
+// state, infrastructure status, agent status - and sums it up for people. What
+// is shown is signed by the key that the chain of trust names, and is of this
+// cluster, tenant and incarnation. What is not, and what cannot be read, makes
+// the state of that cluster Untrusted or Unknown and is left out otherwise.
 package fleet
 
 import (
-	"cmp"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -28,13 +29,18 @@ const (
 	StateDrifted      State = "Drifted"      // differs from what is desired, and policy says to leave it
 	StateApproval     State = "Approval"     // waits for a person
 	StateStale        State = "Stale"        // the status has not moved for long
-	StateUntrusted    State = "Untrusted"    // the status is not signed as it should be
+	StateUntrusted    State = "Untrusted"    // something is not signed as it should be, or is another cluster's
+	StateUnknown      State = "Unknown"      // something cannot be read
 	StateDeleting     State = "Deleting"     // removed from main, being taken down
 	StateDeleted      State = "Deleted"      // nothing is left
 )
 
 // staleAfter is three missed heartbeats of an agent (10 min each).
 const staleAfter = 30 * time.Minute
+
+// maxMessage is the most bytes of a message that are shown: agents keep theirs
+// below 400.
+const maxMessage = 1000
 
 // Cluster is what is known of one cluster.
 type Cluster struct {
@@ -55,80 +61,72 @@ type Cluster struct {
 	updated   time.Time
 }
 
-// evidence is all that the refs of one cluster hold; what is missing is nil.
-type evidence struct {
-	desired *schemas.DesiredCluster
-	cloud   string
-	infra   *schemas.InfraStatus
-	agent   *schemas.AgentStatus
-	// agentRaw is the commit object that holds agent, agentTime its time.
-	agentRaw  []byte
-	agentTime time.Time
-	// infraRaw is the commit object that holds infra.
-	infraRaw []byte
-}
-
-// summarise is a pure function of the evidence and the time.
-func summarise(name string, e evidence, now time.Time) Cluster {
-	cluster := Cluster{Name: name, Cloud: e.cloud}
-	if e.desired == nil {
-		cluster.State, cluster.Message = StateWaiting, "nothing is rendered yet"
-		return cluster
-	}
-	cluster.Desired = e.desired.Spec.Generation
-	cluster.Objects = e.desired.Spec.Objects
-	if e.infra != nil {
-		cluster.Infra = &e.infra.Status
+// summarise is a pure function of the evidence, of the flaw that ended its
+// gathering, if one did, and of the time.
+func summarise(name string, e evidence, flaw error, now time.Time) Cluster {
+	cluster := Cluster{Name: name, Cloud: e.cloud, Infra: e.infra, Agent: e.agent}
+	if e.desired != nil {
+		cluster.Desired = e.desired.Generation
+		cluster.Objects = e.desired.Objects
 	}
 	if e.agent != nil {
-		cluster.Agent = &e.agent.Status
-		cluster.Applied = e.agent.Status.Applied.Generation
-		cluster.Source = e.agent.Status.Applied.Source
+		cluster.Applied = e.agent.Applied.Generation
+		cluster.Source = e.agent.Applied.Source
 		cluster.updated = e.agentTime
 		cluster.UpdatedAt = e.agentTime.UTC().Format(time.RFC3339)
 	}
-	cluster.State, cluster.Message = judge(e, now)
+	switch {
+	case errors.Is(flaw, sync.ErrUntrusted):
+		cluster.State, cluster.Message = StateUntrusted, flaw.Error()
+	case flaw != nil:
+		cluster.State, cluster.Message = StateUnknown, flaw.Error()
+	default:
+		cluster.State, cluster.Message = judge(e, now)
+	}
+	if len(cluster.Message) > maxMessage {
+		cluster.Message = strings.ToValidUTF8(cluster.Message[:maxMessage], "") + "…"
+	}
 	return cluster
 }
 
 // judge asks the questions in the order in which one makes the next pointless.
 func judge(e evidence, now time.Time) (State, string) {
-	if err := untrusted(e); err != nil {
-		return StateUntrusted, err.Error()
-	}
-	if e.desired.Spec.Tombstone != nil {
-		if e.infra != nil && e.infra.Status.Phase == schemas.InfraDeleted {
+	if e.desired.Tombstone != nil {
+		if e.infra != nil && e.infra.Phase == schemas.InfraDeleted {
 			return StateDeleted, "removed from main; nothing is left"
 		}
-		return StateDeleting, cmp.Or(infraMessage(e.infra), "removed from main")
+		if e.infra == nil {
+			return StateDeleting, "removed from main"
+		}
+		return StateDeleting, infraMessage(e.infra)
 	}
-	if e.agent == nil || e.agent.Status.UID != e.desired.Spec.UID {
-		if e.infra == nil || e.infra.Status.Phase != schemas.InfraReady {
+	if e.unvouched {
+		return StateWaiting, "the agent reports, but its key is not on record yet"
+	}
+	if e.agent == nil {
+		if e.infra == nil || e.infra.Phase != schemas.InfraReady {
 			return StateProvisioning, infraMessage(e.infra)
 		}
 		return StateWaiting, "the agent has not reported yet"
-	}
-	if agentKey(e) == "" {
-		return StateWaiting, "the agent reports, but its key is not on record yet"
 	}
 	return judgeAgent(e, now)
 }
 
 func judgeAgent(e evidence, now time.Time) (State, string) {
-	status := &e.agent.Status
+	status := e.agent
 	ready := condition(status.Conditions, schemas.ConditionReady)
 	switch {
 	case now.Sub(e.agentTime) > staleAfter:
 		return StateStale, fmt.Sprintf("no report for %s; is the agent running?", now.Sub(e.agentTime).Round(time.Minute))
 	case conditionIs(status.Conditions, schemas.ConditionFetched, "False"):
 		return StateFailing, condition(status.Conditions, schemas.ConditionFetched).Message
-	case status.Observed.Generation < e.desired.Spec.Generation:
-		return StatePending, fmt.Sprintf("generation %d is not fetched yet", e.desired.Spec.Generation)
+	case status.Observed.Generation < e.desired.Generation:
+		return StatePending, fmt.Sprintf("generation %d is not fetched yet", e.desired.Generation)
 	case len(status.PendingApprovals) > 0:
 		p := status.PendingApprovals[0]
 		return StateApproval, fmt.Sprintf("%s; to allow it, add %s to spec.approvals.deletions", p.Reason, p.Digest)
 	case status.DriftCount > 0:
-		return StateDrifted, fmt.Sprintf("%d objects differ, first %s", status.DriftCount, status.Drift[0].Object)
+		return StateDrifted, driftMessage(status)
 	case ready.Status == "True":
 		return StateReady, ""
 	}
@@ -140,40 +138,23 @@ func judgeAgent(e evidence, now time.Time) (State, string) {
 	return StateApplying, ready.Message
 }
 
-// untrusted follows the chain of trust: the desired state names the keys that
-// sign infrastructure status, and that names the agent's key.
-func untrusted(e evidence) error {
-	if e.infra != nil {
-		if _, err := sync.VerifyCommit(e.infraRaw, e.desired.Spec.TrustedKeys); err != nil {
-			return fmt.Errorf("infrastructure status: %w", err)
-		}
+// driftMessage relies on neither list nor count: an agent cuts lists to fit, and
+// a later one may leave them out.
+func driftMessage(status *schemas.AgentStatusBody) string {
+	if len(status.Drift) == 0 {
+		return fmt.Sprintf("%d objects differ", status.DriftCount)
 	}
-	if e.agent == nil || agentKey(e) == "" {
-		return nil // without the key the status is not believed, nor held against anybody
-	}
-	if _, err := sync.VerifyCommit(e.agentRaw, []string{agentKey(e)}); err != nil {
-		return fmt.Errorf("agent status: %w", err)
-	}
-	return nil
+	return fmt.Sprintf("%d objects differ, first %s", status.DriftCount, status.Drift[0].Object)
 }
 
-// agentKey is the key that the infrastructure status vouches for, "" as long as
-// it vouches for none.
-func agentKey(e evidence) string {
-	if e.infra == nil {
-		return ""
-	}
-	return e.infra.Status.AgentPublicKey
-}
-
-func infraMessage(infra *schemas.InfraStatus) string {
+func infraMessage(infra *schemas.InfraStatusBody) string {
 	if infra == nil {
 		return "infrastructure has not been started"
 	}
-	if c := condition(infra.Status.Conditions, schemas.ConditionReady); c.Message != "" {
+	if c := condition(infra.Conditions, schemas.ConditionReady); c.Message != "" {
 		return c.Message
 	}
-	return "infrastructure: " + string(infra.Status.Phase)
+	return "infrastructure: " + string(infra.Phase)
 }
 
 func condition(conditions []schemas.Condition, kind string) schemas.Condition {

@@ -17,17 +17,27 @@ func Summary(clusters []Cluster, now time.Time) output.Table {
 	}
 	for _, c := range clusters {
 		table.Rows = append(table.Rows, []string{
-			c.Name, string(c.State), c.generation(), c.layers(), strconv.Itoa(c.Objects), c.nodes(), c.age(now), c.Message,
+			c.Name, string(c.State), c.generation(), c.layers(), c.objects(), c.nodes(), c.age(now), c.Message,
 		})
 	}
 	return table
 }
 
 func (c Cluster) generation() string {
+	if c.Desired == 0 {
+		return "-" // nothing that can be read, or believed, says so
+	}
 	if c.Applied == c.Desired {
 		return strconv.FormatInt(c.Desired, 10)
 	}
 	return fmt.Sprintf("%d of %d", c.Applied, c.Desired)
+}
+
+func (c Cluster) objects() string {
+	if c.Desired == 0 {
+		return "-"
+	}
+	return strconv.Itoa(c.Objects)
 }
 
 func (c Cluster) layers() string {

@@ -79,7 +79,7 @@ func Open(ctx context.Context, options Options) (*Hub, error) {
 }
 
 func (h *Hub) open(ctx context.Context) (err error) {
-	if h.signer, err = sync.LoadOrCreateSigner(filepath.Join(h.options.Data, "keys", "renderer"), rand.Reader); err != nil {
+	if h.signer, err = h.openSigner(); err != nil {
 		return err
 	}
 	if h.tokens, err = openTokens(filepath.Join(h.options.Data, "tokens.json"), rand.Reader); err != nil {
@@ -97,6 +97,22 @@ func (h *Hub) open(ctx context.Context) (err error) {
 		return err
 	}
 	return h.openTenants(ctx)
+}
+
+// openSigner makes the signing key of a new hub. Later a missing key is an
+// error: agents accept no other, so a new one would only lock them out.
+func (h *Hub) openSigner() (*sync.Signer, error) {
+	file := filepath.Join(h.options.Data, "keys", "renderer")
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		tenants, err := os.ReadDir(filepath.Join(h.options.Data, "tenants"))
+		if err != nil {
+			return nil, err
+		}
+		if len(tenants) > 0 {
+			return nil, fmt.Errorf("%s is missing although there are tenants; restore it from a backup: their agents accept no other key", file)
+		}
+	}
+	return sync.LoadOrCreateSigner(file, rand.Reader)
 }
 
 func (h *Hub) openTenants(ctx context.Context) error {
@@ -161,11 +177,19 @@ func (h *Hub) serve(ctx context.Context, listener net.Listener) error {
 
 var tenantName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
 
+// CheckTenantName says whether a tenant can have that name.
+func CheckTenantName(name string) error {
+	if !tenantName.MatchString(name) {
+		return fmt.Errorf("%q cannot name a tenant: use lower-case letters, digits and '-'", name)
+	}
+	return nil
+}
+
 // AddTenant makes a repository for a tenant, or finds the existing one. It is
 // to be called before Run.
 func (h *Hub) AddTenant(ctx context.Context, name string) error {
-	if !tenantName.MatchString(name) {
-		return fmt.Errorf("%q cannot name a tenant: use lower-case letters, digits and '-'", name)
+	if err := CheckTenantName(name); err != nil {
+		return err
 	}
 	if h.tenant(name) != nil {
 		return nil
@@ -180,6 +204,23 @@ func (h *Hub) IssueToken(tenant, person string) (string, error) {
 		return "", fmt.Errorf("there is no tenant %q", tenant)
 	}
 	return h.tokens.issue(grant{Tenant: tenant, Kind: sync.Person, Name: person})
+}
+
+// IssueToken does the same on the data directory of a hub, which may be running
+// in another process.
+func IssueToken(data, tenant, person string) (string, error) {
+	if err := CheckTenantName(tenant); err != nil {
+		return "", err
+	}
+	repository := filepath.Join(data, "tenants", tenant+".git")
+	if _, err := os.Stat(repository); err != nil {
+		return "", fmt.Errorf("there is no tenant %q in %s; \"branchline hub serve --tenant %s\" makes it", tenant, data, tenant)
+	}
+	tokens, err := openTokens(filepath.Join(data, "tokens.json"), rand.Reader)
+	if err != nil {
+		return "", err
+	}
+	return tokens.issue(grant{Tenant: tenant, Kind: sync.Person, Name: person})
 }
 
 // RepositoryURL is where a tenant's repository is cloned from.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -101,7 +102,9 @@ func newWorktree(t *testing.T, tenant string) *worktree {
 func (w *worktree) try(args ...string) (string, error) {
 	command := exec.Command("git", args...)
 	command.Dir = w.dir
-	command.Env = append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_TERMINAL_PROMPT=0",
+	// The variables that git sets in a hook would lead to another repository.
+	environment := slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, "GIT_") })
+	command.Env = append(environment, "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_TERMINAL_PROMPT=0",
 		"GIT_AUTHOR_NAME=T", "GIT_AUTHOR_EMAIL=t@example.com", "GIT_COMMITTER_NAME=T", "GIT_COMMITTER_EMAIL=t@example.com",
 		"GIT_AUTHOR_DATE=2026-01-01T00:00:00Z", "GIT_COMMITTER_DATE=2026-01-01T00:00:00Z")
 	out, err := command.CombinedOutput()
@@ -359,7 +362,7 @@ func TestRepositoryOfAnotherTenantIsRefused(t *testing.T) {
 	}
 	w := newWorktree(t, "umbrella")
 	out, err := w.try("push", "-q", url(address, "acme", token), "main")
-	if err == nil || !strings.Contains(out, `this repository belongs to the tenant "acme", not "umbrella"`) {
+	if err == nil || !strings.Contains(out, `this repository belongs to the tenant "acme"; write that name instead of "umbrella"`) {
 		t.Errorf("%v: %s", err, out)
 	}
 }
@@ -386,4 +389,89 @@ func TestCorruptTokenFileIsRefusedNotForgotten(t *testing.T) {
 		t.Fatal(err)
 	}
 	open(t, data)
+}
+
+func TestRemovalIsComparedWithWhatWasPushedBefore(t *testing.T) {
+	h := open(t, t.TempDir(), "acme")
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Git is served and nothing is published in the background: as slow as it gets.
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- h.serve(ctx, listener) }()
+	defer func() { cancel(); <-served }()
+	token, err := h.IssueToken("acme", "me")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	w := newWorktree(t, "acme")
+	w.git("push", "-q", url(address, "acme", token), "main")
+	w.edit("clusters/dev.yaml", "deletionProtection: false", "deletionProtection: true")
+	w.commit("protect dev")
+	w.git("push", "-q", url(address, "acme", token), "main")
+	w.git("rm", "-q", "clusters/dev.yaml")
+	w.commit("remove dev")
+	if out, err := w.try("push", "-q", url(address, "acme", token), "main"); err == nil || !strings.Contains(out, "deletionProtection") {
+		t.Fatalf("the removal of a protected cluster: %v\n%s", err, out)
+	}
+	// The tenant is not stuck: main says what is published.
+	if err := h.tenant("acme").publish(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestUnchangedMainIsNotRenderedAgain(t *testing.T) {
+	h := open(t, t.TempDir(), "acme")
+	repository, _ := h.Repository("acme")
+	w := newWorktree(t, "acme")
+	w.git("--git-dir", repository.Dir(), "fetch", "-q", w.dir, "main:main")
+	acme := h.tenant("acme")
+	if err := acme.publish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	done := acme.done
+	if err := acme.publish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if acme.done != done {
+		t.Error("main was rendered again although nothing had moved")
+	}
+}
+
+func TestLostKeyIsNotReplaced(t *testing.T) {
+	data := t.TempDir()
+	h := open(t, data, "acme")
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(data, "keys", "renderer")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), options(data)); err == nil || !strings.Contains(err.Error(), "restore it from a backup") {
+		t.Errorf("open: %v", err)
+	}
+}
+
+func TestTokenIssuedBesideARunningHubCounts(t *testing.T) {
+	data := t.TempDir()
+	h := open(t, data, "acme")
+	address, _ := serve(t, h)
+	first, err := IssueToken(data, "acme", "me")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorktree(t, "acme")
+	w.git("ls-remote", url(address, "acme", first))
+	if _, err := IssueToken(data, "acme", "me"); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := w.try("ls-remote", url(address, "acme", first)); err == nil {
+		t.Errorf("a revoked token still works: %s", out)
+	}
+	if _, err := IssueToken(data, "acne", "me"); err == nil || !strings.Contains(err.Error(), `there is no tenant "acne"`) {
+		t.Errorf("a misspelt tenant: %v", err)
+	}
 }

@@ -34,6 +34,10 @@ func (t *tenant) bootstrap(cluster schemas.DesiredCluster) providers.AgentBootst
 		IssueToken: func(context.Context) (string, error) {
 			return t.hub.tokens.issue(grant{Tenant: t.name, Kind: sync.Agent, Name: "agent", Cluster: name})
 		},
+		TokenValid: func(_ context.Context, token string) (bool, error) {
+			principal, ok := t.hub.tokens.authenticate(t.name, token)
+			return ok && principal.Kind == sync.Agent && principal.Cluster == name, nil
+		},
 		Manifests: func(token string) ([]byte, error) {
 			return agent.Manifests(agent.Install{
 				Repository:   t.hub.RepositoryURL(t.name),

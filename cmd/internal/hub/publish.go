@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	stdsync "sync"
 
@@ -84,33 +85,72 @@ func (t *tenant) render(ctx context.Context, repository *sync.Repository, commit
 		Previous:    previous,
 		TrustedKeys: []string{t.hub.signer.PublicKey()},
 		Version:     t.hub.options.Version,
+		Tenant:      t.name,
+		OwnKey:      t.hub.signer.PublicKey(),
 		Clouds:      t.hub.options.Clouds,
 	})
 }
 
-// check decides about a push before any ref moves.
+// check decides about a push before any ref moves. What main says now is
+// published first: the rules about what may follow what (a cluster's removal, for
+// one) compare with what is published, so nothing may be under way meanwhile.
 func (t *tenant) check(ctx context.Context, push sync.Push) error {
 	for _, change := range push.Changes {
 		if change.Ref != mainRef {
 			continue
 		}
-		commit, err := push.Repository.Commit(ctx, change.New)
+		t.rendering.Lock()
+		err := t.checkMain(ctx, push.Repository, change)
+		t.rendering.Unlock()
 		if err != nil {
 			return err
-		}
-		tips, err := t.manifests.tips(ctx, push.Repository)
-		if err != nil {
-			return err
-		}
-		rendered, err := t.render(ctx, push.Repository, commit, tips)
-		if err != nil {
-			return refusal(err)
-		}
-		if rendered.Tenant != t.name {
-			return fmt.Errorf("%s: metadata.name: this repository belongs to the tenant %q, not %q", schemas.TenantFile, t.name, rendered.Tenant)
 		}
 	}
 	return nil
+}
+
+func (t *tenant) checkMain(ctx context.Context, repository *sync.Repository, change sync.RefChange) error {
+	if err := t.publishMain(ctx); err != nil {
+		t.hub.log.Error("a push waits for an earlier one", "tenant", t.name, "error", err)
+		return errors.New("what was pushed before is not published yet; try again, and look at the hub's log if it goes on")
+	}
+	commit, err := repository.Commit(ctx, change.New)
+	if err != nil {
+		return err
+	}
+	tips, err := t.manifests.tips(ctx, repository)
+	if err != nil {
+		return err
+	}
+	rendered, err := t.render(ctx, repository, commit, tips)
+	if err != nil {
+		return refusal(err)
+	}
+	t.checked = &checked{commit: commit.ID, tips: tips, rendered: rendered}
+	return nil
+}
+
+// checked is what a push that was checked last renders to; publishing it a
+// moment later need not render again.
+type checked struct {
+	commit   string
+	tips     map[string]published
+	rendered *renderer.Output
+}
+
+// takeChecked returns what the check of a commit has rendered, once, if the
+// desired branches are still where they were.
+func (t *tenant) takeChecked(commit string, tips map[string]published) *renderer.Output {
+	c := t.checked
+	t.checked = nil
+	if c == nil || c.commit != commit || !sameTips(c.tips, tips) {
+		return nil
+	}
+	return c.rendered
+}
+
+func sameTips(a, b map[string]published) bool {
+	return maps.EqualFunc(a, b, func(x, y published) bool { return x.commit == y.commit })
 }
 
 // refusal adds to a list of problems what has become of the push.
@@ -129,6 +169,13 @@ func refusal(err error) error {
 // publish brings the desired branches to what main says. It is safe to call at
 // any time and does nothing when they are up to date.
 func (t *tenant) publish(ctx context.Context) error {
+	t.rendering.Lock()
+	defer t.rendering.Unlock()
+	return t.publishMain(ctx)
+}
+
+// publishMain does so while rendering is locked.
+func (t *tenant) publishMain(ctx context.Context) error {
 	head, err := t.repository.Tip(ctx, mainRef)
 	if errors.Is(err, sync.ErrRefNotFound) {
 		return nil // nothing has been pushed yet
@@ -136,18 +183,39 @@ func (t *tenant) publish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	commit, err := t.repository.Commit(ctx, head)
-	if err != nil {
-		return err
-	}
 	tips, err := t.manifests.tips(ctx, t.repository)
 	if err != nil {
 		return err
 	}
-	rendered, err := t.render(ctx, t.repository, commit, tips)
-	if err != nil {
-		return fmt.Errorf("main at %s does not render: %w", head, err)
+	if err := t.revokeEnded(ctx, tips); err != nil {
+		return err
 	}
+	if t.done != nil && t.done.commit == head && sameTips(t.done.tips, tips) {
+		return nil
+	}
+	commit, err := t.repository.Commit(ctx, head)
+	if err != nil {
+		return err
+	}
+	rendered := t.takeChecked(head, tips)
+	if rendered == nil {
+		if rendered, err = t.render(ctx, t.repository, commit, tips); err != nil {
+			return fmt.Errorf("main at %s does not render: %w", head, err)
+		}
+	}
+	if err := t.move(ctx, commit, rendered, tips); err != nil {
+		return err
+	}
+	if tips, err = t.manifests.tips(ctx, t.repository); err != nil {
+		return err
+	}
+	t.done = &checked{commit: head, tips: tips}
+	return nil
+}
+
+// move makes one commit for each cluster that changes and moves all their refs
+// at once.
+func (t *tenant) move(ctx context.Context, commit *sync.Commit, rendered *renderer.Output, tips map[string]published) error {
 	updates, err := t.updates(ctx, commit, rendered, tips)
 	if err != nil || len(updates) == 0 {
 		return err
@@ -157,10 +225,48 @@ func (t *tenant) publish(ctx context.Context) error {
 		return err
 	}
 	for _, result := range results {
-		t.hub.log.Info("published", "tenant", t.name, "ref", result.Ref, "commit", result.Commit, "source", head)
+		t.hub.log.Info("published", "tenant", t.name, "ref", result.Ref, "commit", result.Commit, "source", commit.ID)
 		t.gateway.Notify(strings.TrimPrefix(result.Ref, schemas.DesiredRef("")))
 	}
 	return nil
+}
+
+// revokeEnded takes the tokens of clusters of which nothing is left.
+func (t *tenant) revokeEnded(ctx context.Context, tips map[string]published) error {
+	for name, tip := range tips {
+		if tip.manifest.Spec.Tombstone == nil || !t.hub.tokens.clusterHasAny(t.name, name) {
+			continue
+		}
+		gone, err := t.isDeleted(ctx, name)
+		if err != nil {
+			return err
+		}
+		if gone {
+			if err := t.hub.tokens.revokeCluster(t.name, name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (t *tenant) isDeleted(ctx context.Context, cluster string) (bool, error) {
+	tip, err := t.repository.Tip(ctx, schemas.InfraStatusRef(cluster))
+	if errors.Is(err, sync.ErrRefNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	data, err := t.repository.File(ctx, tip, schemas.StatusFile)
+	if err != nil {
+		return false, err
+	}
+	var status schemas.InfraStatus
+	if err := schemas.Unmarshal(data, &status); err != nil {
+		return false, fmt.Errorf("%s: %w", schemas.InfraStatusRef(cluster), err)
+	}
+	return status.Status.Phase == schemas.InfraDeleted, nil
 }
 
 func (t *tenant) updates(ctx context.Context, commit *sync.Commit, rendered *renderer.Output, tips map[string]published) ([]sync.Update, error) {

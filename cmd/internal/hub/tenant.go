@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	stdsync "sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -24,6 +25,10 @@ type tenant struct {
 	manifests  manifests
 	gateway    *gateway.Gateway
 	wake       chan struct{}
+
+	rendering stdsync.Mutex // held while main is compared with what is published
+	checked   *checked      // the push that was checked last
+	done      *checked      // what was published last
 }
 
 func (h *Hub) openTenant(ctx context.Context, name string) error {

@@ -1,7 +1,8 @@
-// Package source reads a tenant repository from a person's disk: the files as
-// they are now, and, if the directory is the root of a Git work tree, which
-// commit they are and which desired state was fetched last. It needs no git
-// program.
+// Package source reads a tenant repository from a person's disk. A directory that
+// is the root of a Git work tree without changes gives the commit, its files as a
+// hub would read them, and the desired state that was fetched last; any other
+// gives the files as they are now. It needs no git program. A commit that holds
+// symbolic links or submodules is refused, as a hub refuses it.
 package source
 
 import (
@@ -27,8 +28,10 @@ const NoCommit = "0000000000000000000000000000000000000000"
 
 // Source is a tenant repository on disk.
 type Source struct {
+	// Files are those of Commit, whatever git ignores beside them; without a commit
+	// they are those on disk.
 	Files fs.FS
-	// Commit is the full hexadecimal name of the commit that Files equals, or NoCommit.
+	// Commit is the full hexadecimal name of the commit that Files are of, or NoCommit.
 	Commit string
 	// Ancestors counts the commits reachable from Commit, itself included.
 	Ancestors int64
@@ -48,7 +51,7 @@ func Open(ctx context.Context, dir string) (*Source, error) {
 	if !info.IsDir() {
 		return nil, fmt.Errorf("%s is a file; name the directory of a tenant repository", dir)
 	}
-	source := &Source{Files: os.DirFS(dir), Commit: NoCommit}
+	source := &Source{Files: os.DirFS(dir), Commit: NoCommit, Previous: map[string]schemas.DesiredCluster{}}
 	repository, err := git.PlainOpenWithOptions(dir, &git.PlainOpenOptions{EnableDotGitCommonDir: true})
 	if errors.Is(err, git.ErrRepositoryNotExists) {
 		return source, nil
@@ -60,7 +63,7 @@ func Open(ctx context.Context, dir string) (*Source, error) {
 		return nil, fmt.Errorf("reading the desired branches in %s: %w", dir, err)
 	}
 	if err := source.identify(ctx, repository); err != nil {
-		return nil, fmt.Errorf("finding the commit of %s: %w", dir, err)
+		return nil, fmt.Errorf("reading the commit of %s: %w", dir, err)
 	}
 	return source, nil
 }
@@ -75,8 +78,10 @@ func (s *Source) TrustedKeys() []string {
 	return s.Previous[names[0]].Spec.TrustedKeys
 }
 
-// identify finds the commit that the files equal. In a shallow clone the number
-// of its ancestors is unknown, so it counts as none.
+// identify finds the commit that the work tree shows without changes, and takes
+// the files from it: the work tree may also hold ignored files, which are in no
+// commit. In a shallow clone the number of its ancestors is unknown, so it counts
+// as none.
 func (s *Source) identify(ctx context.Context, repository *git.Repository) error {
 	head, err := repository.Head()
 	if errors.Is(err, plumbing.ErrReferenceNotFound) {
@@ -103,6 +108,9 @@ func (s *Source) identify(ctx context.Context, repository *git.Repository) error
 	if s.Ancestors, err = countReachable(ctx, repository, head.Hash()); err != nil {
 		return err
 	}
+	if s.Files, err = readFiles(ctx, repository.Storer, commit); err != nil {
+		return fmt.Errorf("commit %s: %w", commit.Hash, err)
+	}
 	s.Commit, s.Time = commit.Hash.String(), commit.Committer.When
 	return nil
 }
@@ -119,32 +127,42 @@ func countReachable(ctx context.Context, repository *git.Repository, from plumbi
 	return count, err
 }
 
-// readPrevious reads the desired branches: those that a clone tracks, and the
-// repository's own.
+// readPrevious reads the desired branches that the clone tracks.
 func (s *Source) readPrevious(repository *git.Repository) error {
-	s.Previous = map[string]schemas.DesiredCluster{}
-	for _, prefix := range []string{"refs/remotes/origin/desired/", schemas.DesiredRef("")} {
-		refs, err := repository.References()
-		if err != nil {
-			return err
-		}
-		err = refs.ForEach(func(ref *plumbing.Reference) error {
-			cluster, ok := strings.CutPrefix(ref.Name().String(), prefix)
-			if !ok || ref.Type() != plumbing.HashReference {
-				return nil
-			}
-			manifest, err := readManifest(repository, ref.Hash())
-			if err != nil {
-				return fmt.Errorf("%s: %w", ref.Name(), err)
-			}
-			s.Previous[cluster] = manifest
-			return nil
-		})
-		if err != nil {
-			return err
+	refs, err := desiredRefs(repository)
+	if err != nil {
+		return err
+	}
+	for cluster, ref := range refs {
+		if s.Previous[cluster], err = readManifest(repository, ref.Hash()); err != nil {
+			return fmt.Errorf("%s: %w", ref.Name(), err)
 		}
 	}
 	return nil
+}
+
+// desiredRefs finds the desired branch of each cluster: the one that was fetched,
+// or, where none was, as in the hub's own repository, the local one. A local one
+// beside a fetched one is somebody's old checkout.
+func desiredRefs(repository *git.Repository) (map[string]*plumbing.Reference, error) {
+	all, err := repository.References()
+	if err != nil {
+		return nil, err
+	}
+	fetched, local := map[string]*plumbing.Reference{}, map[string]*plumbing.Reference{}
+	err = all.ForEach(func(ref *plumbing.Reference) error {
+		if ref.Type() != plumbing.HashReference {
+			return nil
+		}
+		if cluster, ok := strings.CutPrefix(ref.Name().String(), "refs/remotes/origin/desired/"); ok {
+			fetched[cluster] = ref
+		} else if cluster, ok := strings.CutPrefix(ref.Name().String(), schemas.DesiredRef("")); ok {
+			local[cluster] = ref
+		}
+		return nil
+	})
+	maps.Copy(local, fetched)
+	return local, err
 }
 
 func readManifest(repository *git.Repository, id plumbing.Hash) (schemas.DesiredCluster, error) {

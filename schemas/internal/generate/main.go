@@ -103,6 +103,12 @@ func describe(reflector *jsonschema.Reflector, kind string, document any) *jsons
 		property.Const = kind
 	}
 	openClouds(schema)
+	if kind == schemas.KindCloudAccount {
+		// An account is not reached by way of another.
+		if spec, ok := schema.Properties.Get("spec"); ok {
+			spec.Properties.Delete("account")
+		}
+	}
 	return schema
 }
 
