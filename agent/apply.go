@@ -102,13 +102,17 @@ func (r *Reconciler) jobs(policy schemas.DriftPolicy, targets []target, open boo
 			jobs = append(jobs, job{target, decided.Do, seen, known, adopts})
 		case actRest:
 			r.tracked[target.id] = r.settled(target, known)
+		case actIgnore:
+			// Nothing else changes: under another policy it is drift still.
+			known.Failure = ""
+			r.tracked[target.id] = known
 		}
 	}
 	return jobs
 }
 
 // settled takes what is seen of an object at rest for what agrees with its
-// desired state.
+// desired state. It is for objects that do agree, not for ignored ones.
 func (r *Reconciler) settled(target target, known tracked) tracked {
 	if seen := r.live.view(target.id); seen.exists && seen.record.Version >= known.Version {
 		known.Version, known.Print = seen.record.Version, seen.record.Print
@@ -218,12 +222,13 @@ func (r *Reconciler) check(ctx context.Context, j job) (tracked, error) {
 		return next, err
 	}
 	next.Failure, next.Failures = "", 0
+	print := fingerprint(found) // not the view's: it may be behind what was compared
 	switch {
-	case fingerprint(found) == fingerprint(wanted):
+	case print == fingerprint(wanted):
 		next.Drift, next.DriftPrint = "", ""
-		next.Version, next.Print = j.view.record.Version, j.view.record.Print
+		next.Version, next.Print = parseVersion(found.GetResourceVersion()), print
 	default:
-		next.Drift, next.DriftPrint = describeDrift(found, wanted), j.view.record.Print
+		next.Drift, next.DriftPrint = describeDrift(found, wanted), print
 		r.log.Info("drift", "object", j.id.String(), "layer", j.object.Layer, "reason", next.Drift)
 	}
 	return next, nil

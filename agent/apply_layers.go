@@ -177,7 +177,7 @@ func judgeObject(next decision, seen view, known tracked, hash string) objectSta
 		state.accepted, state.failed = false, true
 	case actDrift:
 		state.drift, state.ready = next.Reason, healthy
-	case actRest:
+	case actRest, actIgnore:
 		state.ready = healthy || !seen.exists // gone, and policy says to ignore it
 		if !state.ready {
 			state.reason = seen.record.Health.Reason

@@ -39,6 +39,7 @@ const (
 	actHeal                 // send it again, the live object changed
 	actCheck                // find out whether the live object differs, change nothing
 	actDrift                // leave the difference and report it
+	actIgnore               // leave the difference and say nothing, but never take it for agreement
 )
 
 // decision is an action with the reason to show and, if time alone can change
@@ -92,17 +93,25 @@ func decide(s situation) decision {
 func (s situation) drifted(reason, print string) decision {
 	switch s.Policy {
 	case schemas.DriftIgnore:
-		return decision{Do: actRest}
+		return decision{Do: actIgnore}
 	case schemas.DriftAlert:
-		if print != "" && (s.Tracked.Drift == "" || s.Tracked.DriftPrint != print) {
+		if print == "" {
+			return decision{Do: actDrift, Reason: advise(reason, "set drift: heal to get it back")}
+		}
+		if s.Tracked.Drift == "" || s.Tracked.DriftPrint != print {
 			return decision{Do: actCheck}
 		}
-		return decision{Do: actDrift, Reason: reason}
+		return decision{Do: actDrift, Reason: advise(reason, "undo the change or set drift: heal")}
 	}
 	if at := nextHeal(s.Tracked); s.Now.Before(at) {
 		return decision{Do: actDrift, Reason: "is changed again and again by something else, the agent repairs it less and less often", Again: at}
 	}
 	return decision{Do: actHeal}
+}
+
+// advise adds what to do to a reason and shortens only the reason.
+func advise(reason, advice string) string {
+	return clipTo(reason, maxMessage-len("…; ")-len(advice)) + "; " + advice
 }
 
 // The first heals come at once. Whoever keeps changing the object back gets a

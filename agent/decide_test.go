@@ -50,14 +50,19 @@ func TestDecide(t *testing.T) {
 		{"deleted", gone, actHeal},
 		{"deleted, closed layer", func(s *situation) { gone(s); s.Open = false }, actHeal},
 		{"deleted, alert", func(s *situation) { gone(s); s.Policy = schemas.DriftAlert }, actDrift},
-		{"deleted, ignore", func(s *situation) { gone(s); s.Policy = schemas.DriftIgnore }, actRest},
+		{"deleted, ignore", func(s *situation) { gone(s); s.Policy = schemas.DriftIgnore }, actIgnore},
 		{"changed", changed, actHeal},
 		{"changed, alert", func(s *situation) { changed(s); s.Policy = schemas.DriftAlert }, actCheck},
 		{"changed, alert, checked before", func(s *situation) {
 			changed(s)
 			s.Policy, s.Tracked.Drift, s.Tracked.DriftPrint = schemas.DriftAlert, "differs", "q"
 		}, actDrift},
-		{"changed, ignore", func(s *situation) { changed(s); s.Policy = schemas.DriftIgnore }, actRest},
+		{"changed, ignore", func(s *situation) { changed(s); s.Policy = schemas.DriftIgnore }, actIgnore},
+		{"nothing changed, ignore", func(s *situation) { s.Policy = schemas.DriftIgnore }, actRest},
+		{"after a restart, ignore", func(s *situation) {
+			s.Tracked = tracked{Applied: "h"}
+			s.Policy = schemas.DriftIgnore
+		}, actIgnore},
 		{"changed after a restart", func(s *situation) { s.Tracked = tracked{Applied: "h"} }, actHeal},
 		{"after a restart, alert", func(s *situation) {
 			s.Tracked = tracked{Applied: "h"}

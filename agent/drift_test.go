@@ -2,9 +2,11 @@ package agent
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -69,7 +71,7 @@ func TestDriftIsReportedAndLeftWherePolicySaysSo(t *testing.T) {
 		t.Helper()
 		bed.eventuallyCondition(schemas.ConditionDrifted, "True", "Drift")
 		want := []schemas.ObjectIssue{{
-			Object: "ConfigMap/" + bed.namespace + "/alert-000", Layer: "alert", Reason: "differs in data.value, last written by kubectl-edit",
+			Object: "ConfigMap/" + bed.namespace + "/alert-000", Layer: "alert", Reason: "differs in data.value, last written by kubectl-edit; undo the change or set drift: heal",
 		}}
 		bed.eventually(func() string { return cmp.Diff(want, bed.branch.status().Drift) })
 		if got := bed.value("alert-000") + " " + bed.value("ignore-000"); got != "bad bad" {
@@ -90,6 +92,67 @@ func TestDriftIsReportedAndLeftWherePolicySaysSo(t *testing.T) {
 	bed.eventuallyReady(bed.desire(alert, ignore))
 	if got := bed.value("alert-000"); got != "new" {
 		t.Errorf("value is %q: a commit is applied whatever the drift policy", got)
+	}
+}
+
+// What was ignored is drift as soon as another policy says so.
+func TestIgnoredDriftIsNotForgotten(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		t.Run(fmt.Sprintf("restart %v", restart), func(t *testing.T) {
+			bed := newTestbed(t)
+			layer := configMapLayer("base", bed.namespace, 4, "good")
+			layer.drift = schemas.DriftIgnore
+			stop := bed.eventuallyReadyAfterRun(layer)
+			bed.merge("ConfigMap", "base-000", map[string]any{"data": map[string]any{"value": "bad"}})
+			bed.remove("ConfigMap", "base-001")
+			// A commit that is applied later proves that both were seen.
+			layer.objects["configmap..base-003.yaml"] = configMapYAML("base-003", "new")
+			bed.eventuallyReady(bed.desire(layer))
+			bed.eventuallyCondition(schemas.ConditionDrifted, "False", "InSync")
+			want := map[string]string{"base-000": "bad", "base-002": "good", "base-003": "new"}
+			if diff := cmp.Diff(want, bed.content()); diff != "" {
+				t.Fatalf("while drift is ignored: %s", diff)
+			}
+			if restart {
+				stop()
+				stop = bed.run()
+			}
+
+			layer.drift = schemas.DriftAlert
+			bed.desire(layer)
+			bed.eventually(func() string {
+				return cmp.Diff([]schemas.ObjectIssue{
+					{Object: "ConfigMap/" + bed.namespace + "/base-000", Layer: "base",
+						Reason: "differs in data.value, last written by kubectl-edit; undo the change or set drift: heal"},
+					{Object: "ConfigMap/" + bed.namespace + "/base-001", Layer: "base",
+						Reason: "was deleted, or lost its label " + schemas.OwnerLabel + "; set drift: heal to get it back"},
+				}, bed.branch.status().Drift)
+			})
+			layer.drift = schemas.DriftIgnore
+			bed.desire(layer)
+			bed.eventuallyCondition(schemas.ConditionDrifted, "False", "InSync")
+			if diff := cmp.Diff(want, bed.content()); diff != "" {
+				t.Fatalf("after alert and ignore: %s", diff)
+			}
+			if restart {
+				stop()
+				bed.run()
+			}
+
+			layer.drift = schemas.DriftHeal
+			bed.eventuallyReady(bed.desire(layer))
+			bed.eventually(func() string { return cmp.Diff(bed.contentOf([]layerOf{layer}), bed.content()) })
+			bed.eventually(func() string { return cmp.Diff(int64(2), bed.branch.status().Healed) })
+		})
+	}
+}
+
+func TestAdviceIsNeverCutOff(t *testing.T) {
+	advice := "set drift: heal"
+	for _, reason := range []string{"differs", strings.Repeat("long ", 1000), strings.Repeat("ä", maxMessage)} {
+		if got := clip(advise(reason, advice)); !strings.HasSuffix(got, "; "+advice) || !utf8.ValidString(got) {
+			t.Errorf("advice is not at the end of %q", got)
+		}
 	}
 }
 

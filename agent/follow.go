@@ -3,11 +3,8 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"reflect"
-	"strings"
 	gosync "sync"
 	"time"
 
@@ -22,12 +19,6 @@ type Repository interface {
 	Push(ctx context.Context, signer *sync.Signer, update sync.Update) (string, error)
 }
 
-// fetchProblem is why the newest state of the branch is not in use.
-type fetchProblem struct {
-	Reason  string
-	Message string
-}
-
 // follower looks at the desired branch again and again and keeps the newest
 // commit that passed verification. Whatever goes wrong, it keeps the one before.
 type follower struct {
@@ -37,7 +28,7 @@ type follower struct {
 	nudge  <-chan struct{}
 	// connect gives the repository with the credentials of config.
 	connect func(Config) Repository
-	// reload reads the configuration again, for credentials that were rotated.
+	// reload reads the configuration again, for what a person changed in it.
 	reload func(context.Context) (Config, error)
 	// noticed is called whenever there is something new to take into account.
 	noticed func(newer bool)
@@ -47,8 +38,8 @@ type follower struct {
 	repository Repository
 	seen       string // commit of the last snapshot, trusted or not
 	trusted    *revision
-	verdict    error // on the last snapshot
-	failure    error // of the last look
+	verdict    error        // on the last snapshot
+	failure    fetchProblem // of the last look, worded with the token it used
 	looked     bool
 }
 
@@ -63,7 +54,12 @@ func (f *follower) run(ctx context.Context) {
 	failures := 0
 	for ctx.Err() == nil {
 		interval := f.current().PollInterval
-		if err := f.look(ctx); err != nil {
+		err := f.look(ctx)
+		if f.troubled() && f.renew(ctx) {
+			failures = 0
+			continue // what was wrong may be right now
+		}
+		if err != nil {
 			interval = doubled(min(fetchRetry, interval), failures, max(maxFetchRetry, interval))
 			failures++
 		} else {
@@ -89,9 +85,6 @@ func (f *follower) look(ctx context.Context) error {
 		err = errors.New("the repository answered nothing")
 	}
 	if err != nil {
-		if errors.Is(err, sync.ErrUnauthorized) {
-			f.renew(ctx)
-		}
 		if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			f.finish(nil, nil, err)
 		}
@@ -99,14 +92,18 @@ func (f *follower) look(ctx context.Context) error {
 	}
 	if snapshot.Unchanged {
 		f.finish(nil, nil, nil)
-	} else {
-		candidate, verdict := verify(snapshot, f.memory.trust(config))
-		f.finish(&seenCommit{snapshot.Commit, verdict}, candidate, nil)
+		return nil
 	}
-	if _, problem, _ := f.latest(); problem.Reason == reasonUntrusted {
-		f.renew(ctx) // a person may have put another key into the Secret
-	}
+	candidate, verdict := verify(snapshot, f.memory.trust(config))
+	f.finish(&seenCommit{snapshot.Commit, verdict}, candidate, nil)
 	return nil
+}
+
+// troubled is true while the newest state of the branch is not in use. Whatever
+// the reason, a person may have put another address, token or key into the Secret.
+func (f *follower) troubled() bool {
+	_, problem, _ := f.latest()
+	return problem.Reason != ""
 }
 
 type seenCommit struct {
@@ -128,7 +125,7 @@ func (f *follower) finish(seen *seenCommit, candidate *revision, failure error) 
 	f.mu.Lock()
 	before := f.problemLocked()
 	first := !f.looked
-	f.looked, f.failure = true, failure
+	f.looked, f.failure = true, f.failureLocked(failure)
 	newer := false
 	if seen != nil {
 		f.seen, f.verdict = seen.commit, seen.verdict
@@ -147,26 +144,33 @@ func (f *follower) finish(seen *seenCommit, candidate *revision, failure error) 
 	}
 }
 
-// renew takes over credentials, trusted keys and interval from the Secret if
-// they are not the ones in use.
-func (f *follower) renew(ctx context.Context) {
+// renew takes over address, credentials, trusted keys and interval from the
+// Secret and says whether they were other ones than those in use. It has a time
+// limit of its own: what it mends may have used up the look's.
+func (f *follower) renew(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
 	config, err := f.reload(ctx)
 	if err != nil {
-		f.log.Warn("read configuration again", "error", err)
-		return
+		if !errors.Is(err, context.Canceled) { // the end of the agent
+			f.log.Warn("read configuration again", "error", err)
+		}
+		return false
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if reflect.DeepEqual(config, f.config) {
-		return
+		return false
 	}
 	if config.Tenant != f.config.Tenant || config.Cluster != f.config.Cluster || config.UID != f.config.UID {
 		f.log.Error("configuration now names another cluster: restart the agent to take it over")
-		return
+		return false
 	}
+	f.log.Info("configuration changed and is taken over", "secret", schemas.AgentConfigSecret)
 	f.config, f.repository = config, nil
 	f.memory.configure(config)
 	f.seen = "" // other keys may judge otherwise
+	return true
 }
 
 func (f *follower) current() Config {
@@ -197,41 +201,4 @@ func (f *follower) retract(commit string, why error) {
 	if f.trusted != nil && f.trusted.Commit == commit {
 		f.trusted, f.verdict = nil, why
 	}
-}
-
-func (f *follower) problemLocked() fetchProblem {
-	var refused *refusal
-	switch err := f.failure; {
-	case err == nil && f.verdict == nil:
-		return fetchProblem{}
-	case err == nil && errors.As(f.verdict, &refused):
-		return f.problem(refused.Reason, f.verdict)
-	case err == nil:
-		return f.problem(reasonInvalid, f.verdict)
-	case errors.Is(err, sync.ErrRefNotFound):
-		return f.problem("BranchMissing", fmt.Errorf("%s does not exist: nothing is changed; a cluster ends only by a tombstone", schemas.DesiredRef(f.config.Cluster)))
-	case errors.Is(err, sync.ErrUnauthorized):
-		return f.problem("Unauthorized", fmt.Errorf("the repository refused the token: put a valid one into Secret %s/%s", schemas.AgentNamespace, schemas.AgentConfigSecret))
-	default:
-		return f.problem("Unreachable", stable(err))
-	}
-}
-
-// stable leaves out the local port of a broken connection, which would make the
-// message differ at each attempt.
-func stable(err error) error {
-	var broken *net.OpError
-	if errors.As(err, &broken) && broken.Source != nil {
-		return fmt.Errorf("%s %s %v: %w", broken.Op, broken.Net, broken.Addr, broken.Err)
-	}
-	return err
-}
-
-// problem never shows the token, whatever an error quotes.
-func (f *follower) problem(reason string, err error) fetchProblem {
-	message := err.Error()
-	if f.config.Token != "" {
-		message = strings.ReplaceAll(message, f.config.Token, "[token]")
-	}
-	return fetchProblem{Reason: reason, Message: clip(message)}
 }

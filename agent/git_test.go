@@ -6,9 +6,12 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -143,6 +146,44 @@ func TestEndToEndOverGit(t *testing.T) {
 	}
 	bed.eventually(func() string {
 		return cmp.Diff(map[string]string{"base-000": "two", "base-001": "two"}, bed.content())
+	})
+}
+
+// The hub moves: nothing answers at the old address, and the Secret names the new one.
+func TestMovedRepositoryIsFollowed(t *testing.T) {
+	bed, git := newTestbed(t), newGitServer(t)
+	address, err := url.Parse(git.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := httptest.NewServer(httputil.NewSingleHostReverseProxy(&url.URL{Scheme: address.Scheme, Host: address.Host}))
+	defer old.Close()
+	bed.install(old.URL+address.Path, git.signer.PublicKey())
+	state := desiredState{uid: bed.uid, generation: 1, keys: []string{git.signer.PublicKey()}, layers: []layerOf{configMapLayer("base", bed.namespace, 1, "one")}}
+	first := git.publish(state, "")
+	options := bed.options()
+	options.Connect = nil // the real one
+	bed.runWith(options)
+	value := func(want string) func() string {
+		return func() string { return cmp.Diff(want, bed.value("base-000")) }
+	}
+	bed.eventually(value("one"))
+
+	old.CloseClientConnections()
+	old.Close()
+	state.generation, state.layers = 2, []layerOf{configMapLayer("base", bed.namespace, 1, "two")}
+	second := git.publish(state, first)
+	bed.eventually(func() string {
+		if !strings.Contains(bed.logs.String(), "Unreachable") {
+			return "the agent has not noticed that nothing answers"
+		}
+		return ""
+	})
+	bed.install(git.url, git.signer.PublicKey())
+	bed.eventually(value("two"))
+	bed.eventually(func() string { // the status goes to the new address too
+		status, _ := git.status()
+		return cmp.Diff(second, status.Applied.Commit)
 	})
 }
 

@@ -57,6 +57,69 @@ func TestDeletionBudget(t *testing.T) {
 	}
 }
 
+func TestPendingApprovalShowsTheWorstFirst(t *testing.T) {
+	config := objectID{Kind: "ConfigMap", Namespace: "a", Name: "a"}
+	claim := objectID{Kind: "PersistentVolumeClaim", Namespace: "a", Name: "data"}
+	volume := objectID{Kind: "PersistentVolume", Name: "disk"}
+	stateful := objectID{Group: "apps", Kind: "StatefulSet", Namespace: "a", Name: "db"}
+	definition := objectID{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition", Name: "widgets.example.com"}
+	namespace := objectID{Kind: "Namespace", Name: "web"}
+	many := make([]objectID, 6)
+	for i := range many {
+		many[i] = objectID{Kind: "ConfigMap", Namespace: "a", Name: fmt.Sprint(i)}
+	}
+	for _, test := range []struct {
+		name      string
+		doomed    []objectID
+		approvals []string
+		reason    string
+		sample    []string
+	}{
+		{"many", many, nil, "6 of 8 objects would be deleted, more than 5 at once",
+			[]string{"ConfigMap/a/0", "ConfigMap/a/1", "ConfigMap/a/2", "ConfigMap/a/3", "ConfigMap/a/4", "ConfigMap/a/5"}},
+		{"one", []objectID{namespace}, nil, "1 object would be deleted: Namespace/web with everything in it", []string{"Namespace/web"}},
+		{"one among many", append(slices.Clone(many[:5]), namespace), nil,
+			"6 objects would be deleted, among them Namespace/web with everything in it",
+			[]string{"Namespace/web", "ConfigMap/a/0", "ConfigMap/a/1", "ConfigMap/a/2", "ConfigMap/a/3", "ConfigMap/a/4"}},
+		{"of every kind", []objectID{config, stateful, volume, claim, definition, namespace}, nil,
+			"6 objects would be deleted, among them Namespace/web with everything in it, and 4 more that take data or other objects with them",
+			[]string{"Namespace/web", "CustomResourceDefinition.apiextensions.k8s.io/widgets.example.com", "PersistentVolume/disk",
+				"PersistentVolumeClaim/a/data", "StatefulSet.apps/a/db", "ConfigMap/a/a"}},
+		{"definition", []objectID{config, definition}, nil,
+			"2 objects would be deleted, among them CustomResourceDefinition.apiextensions.k8s.io/widgets.example.com with every object of its kind",
+			[]string{"CustomResourceDefinition.apiextensions.k8s.io/widgets.example.com", "ConfigMap/a/a"}},
+		{"claim", []objectID{claim}, nil, "1 object would be deleted: PersistentVolumeClaim/a/data with its data", []string{"PersistentVolumeClaim/a/data"}},
+		{"stateful set", []objectID{stateful}, nil, "1 object would be deleted: StatefulSet.apps/a/db with its pods", []string{"StatefulSet.apps/a/db"}},
+		{"another set is approved", []objectID{namespace}, []string{deletionDigest(many)},
+			"1 object would be deleted: Namespace/web with everything in it; an approval is given, but for another set of objects", []string{"Namespace/web"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, got := withinBudget(test.doomed, 8, test.approvals)
+			want := &schemas.PendingApproval{Digest: deletionDigest(test.doomed), Objects: len(test.doomed), Reason: test.reason, Sample: test.sample}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// However long the names are, a person learns that the approval does not fit.
+func TestPendingApprovalWithLongNames(t *testing.T) {
+	doomed := make([]objectID, 12_345)
+	for i := range doomed {
+		doomed[i] = objectID{Group: strings.Repeat("g", 253), Kind: "Widget", Namespace: strings.Repeat("n", 63), Name: fmt.Sprintf("%0253d", i)}
+	}
+	doomed[9].Group, doomed[9].Kind = "", "PersistentVolumeClaim"
+	doomed[5].Group, doomed[5].Kind = "", "PersistentVolumeClaim"
+	_, pending := withinBudget(doomed, 12_345, []string{"sha256:old"})
+	if end := "; an approval is given, but for another set of objects"; !strings.HasSuffix(clip("waits for approval: "+pending.Reason), end) {
+		t.Errorf("the end of the reason is cut off: %s", pending.Reason)
+	}
+	if len(pending.Sample) != deletionSamples || !strings.HasPrefix(pending.Sample[1], "PersistentVolumeClaim/") {
+		t.Errorf("%d samples, the second is %s", len(pending.Sample), pending.Sample[1])
+	}
+}
+
 func TestLayerOrder(t *testing.T) {
 	layer := func(name string, dependsOn ...string) schemas.DesiredLayer {
 		return schemas.DesiredLayer{Name: name, Path: "layers/" + name, DependsOn: dependsOn}
@@ -138,6 +201,13 @@ func TestStatusIsBounded(t *testing.T) {
 		body.Failing = append(body.Failing, issue(objectID{Kind: "ConfigMap", Namespace: name, Name: long}, name, long))
 		body.Drift = append(body.Drift, body.Failing[i])
 	}
+	hostile := strings.Repeat("\u2028", 1000) // YAML writes it as an escape
+	doomed := make([]objectID, 100)
+	for i := range doomed {
+		doomed[i] = objectID{Kind: "Namespace", Name: fmt.Sprint(i, hostile)}
+	}
+	_, pending := withinBudget(doomed, 100, nil)
+	body.PendingApprovals = []schemas.PendingApproval{*pending}
 	body.Conditions = conditions(nil, &report{failure: long}, body)
 	bounded := bounded(body)
 	document, err := schemas.Marshal(schemas.AgentStatus{Status: bounded})
@@ -149,6 +219,9 @@ func TestStatusIsBounded(t *testing.T) {
 	}
 	if !slices.ContainsFunc(bounded.Layers, func(l schemas.LayerStatus) bool { return l.Phase == schemas.LayerFailed }) {
 		t.Error("the layer that failed was cut off")
+	}
+	if len(bounded.PendingApprovals[0].Sample) == 0 {
+		t.Error("nothing is shown of what would be deleted")
 	}
 	if bounded.FailingCount != 5000 || len(bounded.Failing) == 0 {
 		t.Errorf("%d issues shown of %d", len(bounded.Failing), bounded.FailingCount)

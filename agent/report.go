@@ -80,6 +80,9 @@ func bounded(body schemas.AgentStatusBody) schemas.AgentStatusBody {
 		body.Failing = body.Failing[:min(len(body.Failing), limit/8)]
 		body.Drift = body.Drift[:min(len(body.Drift), limit/8)]
 		body.Layers = fewerLayers(body.Layers, limit)
+		for i, pending := range body.PendingApprovals { // last: a person decides by it
+			body.PendingApprovals[i].Sample = pending.Sample[:min(len(pending.Sample), 2*limit)]
+		}
 	}
 	return body
 }
@@ -109,7 +112,9 @@ func size(body schemas.AgentStatusBody) int {
 }
 
 // clip bounds a message and keeps it one readable line.
-func clip(text string) string {
+func clip(text string) string { return clipTo(text, maxMessage) }
+
+func clipTo(text string, limit int) string {
 	text = strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' || r == '\t':
@@ -119,10 +124,10 @@ func clip(text string) string {
 		}
 		return r
 	}, text)
-	if len(text) <= maxMessage {
+	if len(text) <= limit {
 		return text
 	}
-	cut := maxMessage
+	cut := limit
 	for !utf8.RuneStart(text[cut]) {
 		cut--
 	}

@@ -112,7 +112,7 @@ type PendingApproval struct {
 	Digest string `json:"digest"`
 	// Objects is how many would be deleted.
 	Objects int `json:"objects"`
-	// Sample lists the first of them.
+	// Sample lists up to 50 of them, the most dangerous first.
 	Sample []string `json:"sample"`
 	// Reason why it needs approval.
 	Reason string `json:"reason"`

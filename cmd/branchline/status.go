@@ -11,6 +11,7 @@ import (
 
 	"branchline.dev/branchline/cmd/internal/fleet"
 	"branchline.dev/branchline/cmd/internal/output"
+	"branchline.dev/branchline/schemas"
 )
 
 func newStatus() *cobra.Command {
@@ -83,6 +84,19 @@ func (o *trustedKeyOptions) keys() ([]string, error) {
 	return fleet.TrustedKeys(values)
 }
 
+// describeApproval shows everything that a person would allow, and how.
+func describeApproval(line func(...string), pending schemas.PendingApproval) {
+	for _, object := range pending.Sample {
+		line("to delete", object)
+	}
+	if more := pending.Objects - len(pending.Sample); more > 0 {
+		line("to delete", fmt.Sprintf("and %d more", more))
+	}
+	line("to allow it", "add this to the cluster's file under spec, and push:")
+	line("", "approvals:")
+	line("", "  deletions: [\""+pending.Digest+"\"]")
+}
+
 // describe shows one cluster as lines of name and value.
 func describe(c fleet.Cluster) output.Table {
 	var table output.Table
@@ -99,7 +113,7 @@ func describe(c fleet.Cluster) output.Table {
 	if c.Source != "" {
 		line("source", c.Source)
 	}
-	if c.Infra != nil {
+	if c.Infra != nil && c.Infra.Endpoint != "" {
 		line("kubernetes", fmt.Sprintf("%s at %s", c.Infra.KubernetesVersion, c.Infra.Endpoint))
 		for _, node := range c.Infra.Nodes {
 			line("node", fmt.Sprintf("%s (pool %s): %s", node.Name, node.Pool, node.Phase))
@@ -107,6 +121,9 @@ func describe(c fleet.Cluster) output.Table {
 	}
 	if c.Agent == nil {
 		return table
+	}
+	for _, pending := range c.Agent.PendingApprovals {
+		describeApproval(line, pending)
 	}
 	for _, layer := range c.Agent.Layers {
 		line("layer", fmt.Sprintf("%s: %s, %d of %d ready", layer.Name, layer.Phase, layer.Ready, layer.Objects), layer.Message)

@@ -164,7 +164,7 @@ func TestStateOfACluster(t *testing.T) {
 		{reason: "another cluster's desired state", want: StateUntrusted, message: `it is for the cluster "prod"`, change: func(w *world) { w.desired.Metadata.Name = "prod" }},
 		{reason: "desired state by a key that it does not list", want: StateUntrusted, message: "desired state: ",
 			change: func(w *world) { w.desired.Spec.TrustedKeys = []string{w.agent.PublicKey()} }},
-		{reason: "a person is asked", want: StateApproval, message: "add sha256:1 to spec.approvals.deletions",
+		{reason: "a person is asked", want: StateApproval, message: "shows what, and how to allow it",
 			change: func(w *world) {
 				w.status.Status.PendingApprovals = []schemas.PendingApproval{{Digest: "sha256:1", Reason: "20 objects"}}
 			}},

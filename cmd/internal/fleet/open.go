@@ -54,6 +54,9 @@ func isURL(location string) bool {
 // openClone finds the Git directory that dir belongs to, and where it was cloned
 // from, if it was.
 func openClone(dir string) (gitDir, origin string, err error) {
+	if _, err := os.Stat(dir); err != nil {
+		return "", "", err // looking upwards would find somebody else's repository
+	}
 	repository, err := git.PlainOpenWithOptions(dir, &git.PlainOpenOptions{EnableDotGitCommonDir: true})
 	if errors.Is(err, git.ErrRepositoryNotExists) {
 		// Looking upwards comes second: it passes over a bare repository.

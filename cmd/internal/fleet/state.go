@@ -65,6 +65,9 @@ type Cluster struct {
 // gathering, if one did, and of the time.
 func summarise(name string, e evidence, flaw error, now time.Time) Cluster {
 	cluster := Cluster{Name: name, Cloud: e.cloud, Infra: e.infra, Agent: e.agent}
+	if e.desired != nil && e.desired.Tombstone != nil {
+		e.agent, cluster.Agent = nil, nil // what it said of a cluster that has ended only misleads
+	}
 	if e.desired != nil {
 		cluster.Desired = e.desired.Generation
 		cluster.Objects = e.desired.Objects
@@ -81,7 +84,7 @@ func summarise(name string, e evidence, flaw error, now time.Time) Cluster {
 	case flaw != nil:
 		cluster.State, cluster.Message = StateUnknown, flaw.Error()
 	default:
-		cluster.State, cluster.Message = judge(e, now)
+		cluster.State, cluster.Message = judge(name, e, now)
 	}
 	if len(cluster.Message) > maxMessage {
 		cluster.Message = strings.ToValidUTF8(cluster.Message[:maxMessage], "") + "…"
@@ -90,7 +93,7 @@ func summarise(name string, e evidence, flaw error, now time.Time) Cluster {
 }
 
 // judge asks the questions in the order in which one makes the next pointless.
-func judge(e evidence, now time.Time) (State, string) {
+func judge(name string, e evidence, now time.Time) (State, string) {
 	if e.desired.Tombstone != nil {
 		if e.infra != nil && e.infra.Phase == schemas.InfraDeleted {
 			return StateDeleted, "removed from main; nothing is left"
@@ -109,10 +112,10 @@ func judge(e evidence, now time.Time) (State, string) {
 		}
 		return StateWaiting, "the agent has not reported yet"
 	}
-	return judgeAgent(e, now)
+	return judgeAgent(name, e, now)
 }
 
-func judgeAgent(e evidence, now time.Time) (State, string) {
+func judgeAgent(name string, e evidence, now time.Time) (State, string) {
 	status := e.agent
 	ready := condition(status.Conditions, schemas.ConditionReady)
 	switch {
@@ -124,16 +127,18 @@ func judgeAgent(e evidence, now time.Time) (State, string) {
 		return StatePending, fmt.Sprintf("generation %d is not fetched yet", e.desired.Generation)
 	case len(status.PendingApprovals) > 0:
 		p := status.PendingApprovals[0]
-		return StateApproval, fmt.Sprintf("%s; to allow it, add %s to spec.approvals.deletions", p.Reason, p.Digest)
-	case status.DriftCount > 0:
-		return StateDrifted, driftMessage(status)
-	case ready.Status == "True":
-		return StateReady, ""
+		return StateApproval, fmt.Sprintf("%s; \"branchline status %s\" shows what, and how to allow it", p.Reason, name)
 	}
 	for _, layer := range status.Layers {
 		if layer.Phase == schemas.LayerFailed {
 			return StateFailing, strings.TrimSpace("layer " + layer.Name + ": " + layer.Message)
 		}
+	}
+	switch {
+	case status.DriftCount > 0:
+		return StateDrifted, driftMessage(status)
+	case ready.Status == "True":
+		return StateReady, ""
 	}
 	return StateApplying, ready.Message
 }

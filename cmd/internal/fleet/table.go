@@ -13,7 +13,7 @@ import (
 func Summary(clusters []Cluster, now time.Time) output.Table {
 	table := output.Table{
 		Header: []string{"CLUSTER", "STATE", "GENERATION", "LAYERS", "OBJECTS", "NODES", "UPDATED", "MESSAGE"},
-		Empty:  "no clusters have been rendered yet",
+		Empty:  "no cluster has a desired branch in this repository: is it the tenant's, and was anything pushed?",
 	}
 	for _, c := range clusters {
 		table.Rows = append(table.Rows, []string{
