@@ -22,7 +22,7 @@ type Repository struct {
 // depends on who asks is passed with the request.
 func repositorySettings() [][2]string {
 	return [][2]string{
-		// Housekeeping runs when the hub says so, never inside a push.
+		// Housekeeping never runs inside a push.
 		{"receive.autogc", "false"},
 		{"gc.auto", "0"},
 		{"maintenance.auto", "false"},

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"log/slog"
@@ -75,6 +76,18 @@ func serve(t *testing.T, h *Hub) (address string, stop func()) {
 	}
 	t.Cleanup(stop)
 	return listener.Addr().String(), stop
+}
+
+// running serves a tenant acme and gives the URL with which a person pushes.
+func running(t *testing.T) (h *Hub, remote string) {
+	t.Helper()
+	h = open(t, t.TempDir(), "acme")
+	address, _ := serve(t, h)
+	token, err := h.IssueToken("acme", "me")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h, url(address, "acme", token)
 }
 
 // worktree is a person's clone.
@@ -188,20 +201,15 @@ func from(commit string, clusters ...string) func(map[string]schemas.DesiredClus
 }
 
 func TestPushMovesOnlyTheClustersThatChange(t *testing.T) {
-	h := open(t, t.TempDir(), "acme")
-	address, _ := serve(t, h)
-	token, err := h.IssueToken("acme", "me")
-	if err != nil {
-		t.Fatal(err)
-	}
+	h, remote := running(t)
 	w := newWorktree(t, "acme")
-	w.git("push", "-q", url(address, "acme", token), "main")
+	w.git("push", "-q", remote, "main")
 	first := w.git("rev-parse", "HEAD")
 	before := desired(t, h, "acme", from(first, "dev", "prod"))
 
 	w.edit("clusters/dev.yaml", "replicas: 1", "replicas: 2")
 	second := w.commit("more replicas in dev")
-	w.git("push", "-q", url(address, "acme", token), "main")
+	w.git("push", "-q", remote, "main")
 	after := desired(t, h, "acme", from(second, "dev"))
 	if after[schemas.DesiredRef("prod")] != before[schemas.DesiredRef("prod")] {
 		t.Error("the branch of a cluster that does not change has moved")
@@ -209,20 +217,15 @@ func TestPushMovesOnlyTheClustersThatChange(t *testing.T) {
 }
 
 func TestPushWithErrorsChangesNothingAndListsThemAll(t *testing.T) {
-	h := open(t, t.TempDir(), "acme")
-	address, _ := serve(t, h)
-	token, err := h.IssueToken("acme", "me")
-	if err != nil {
-		t.Fatal(err)
-	}
+	h, remote := running(t)
 	w := newWorktree(t, "acme")
-	w.git("push", "-q", url(address, "acme", token), "main")
+	w.git("push", "-q", remote, "main")
 	before := desired(t, h, "acme", from(w.git("rev-parse", "HEAD"), "dev", "prod"))
 
 	w.edit("clusters/dev.yaml", "replicas: 1", "replica: 1")
 	w.edit("profiles/web-platform.yaml", "dependsOn:", "dependOn:")
 	w.commit("two mistakes")
-	out, err := w.try("push", "-q", url(address, "acme", token), "main")
+	out, err := w.try("push", "-q", remote, "main")
 	if err == nil {
 		t.Fatal("the push was accepted")
 	}
@@ -354,15 +357,25 @@ func TestTokensOpenOneTenantOnly(t *testing.T) {
 }
 
 func TestRepositoryOfAnotherTenantIsRefused(t *testing.T) {
-	h := open(t, t.TempDir(), "acme")
-	address, _ := serve(t, h)
-	token, err := h.IssueToken("acme", "me")
+	_, remote := running(t)
+	w := newWorktree(t, "umbrella")
+	out, err := w.try("push", "-q", remote, "main")
+	if err == nil || !strings.Contains(out, `this repository belongs to the tenant "acme"; write that name instead of "umbrella"`) {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+func TestKeysThatWouldLockTheClustersOutAreRefused(t *testing.T) {
+	_, remote := running(t)
+	w := newWorktree(t, "acme")
+	other, err := sync.GenerateSigner(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWorktree(t, "umbrella")
-	out, err := w.try("push", "-q", url(address, "acme", token), "main")
-	if err == nil || !strings.Contains(out, `this repository belongs to the tenant "acme"; write that name instead of "umbrella"`) {
+	w.edit("tenant.yaml", "spec:\n", "spec:\n  trustedKeys: ["+other.PublicKey()+"]\n")
+	w.commit("another key")
+	out, err := w.try("push", "-q", remote, "main")
+	if err == nil || !strings.Contains(out, "tenant.yaml:9:16: spec.trustedKeys: the key that signs what is rendered here is not in the list") {
 		t.Errorf("%v: %s", err, out)
 	}
 }
@@ -421,6 +434,19 @@ func TestRemovalIsComparedWithWhatWasPushedBefore(t *testing.T) {
 	if err := h.tenant("acme").publish(t.Context()); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestMainThatDoesNotRenderLetsItsFixIn(t *testing.T) {
+	h, remote := running(t)
+	repository, _ := h.Repository("acme")
+	w := newWorktree(t, "acme")
+	w.edit("clusters/dev.yaml", "replicas: 1", "replica: 1")
+	w.commit("what an older renderer accepted")
+	w.git("--git-dir", repository.Dir(), "fetch", "-q", w.dir, "main:main")
+	w.edit("clusters/dev.yaml", "replica: 1", "replicas: 1")
+	fix := w.commit("the fix")
+	w.git("push", "-q", remote, "main")
+	desired(t, h, "acme", from(fix, "dev", "prod"))
 }
 
 func TestUnchangedMainIsNotRenderedAgain(t *testing.T) {
