@@ -121,11 +121,14 @@ func (l *hookListener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no such push", http.StatusForbidden)
 		return
 	}
+	var said []string
+	tell := func(line string) { said = append(said, line) }
 	answer := hookAnswer{Accepted: true}
-	if err := l.decide(push, request); err != nil {
+	if err := l.decide(push, request, tell); err != nil {
 		push.log.Warn("push refused", "refs", strings.Join(refNames(request.Changes), " "), "reason", err.Error())
 		answer = hookAnswer{Message: err.Error()}
 	} else {
+		answer.Message = strings.Join(said, "\n")
 		push.accept(request.Changes)
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -133,7 +136,7 @@ func (l *hookListener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // decide checks the rules that need the objects of the push, then asks Check.
-func (l *hookListener) decide(p *pendingPush, request hookRequest) error {
+func (l *hookListener) decide(p *pendingPush, request hookRequest, tell func(string)) error {
 	repo, err := p.repo.quarantined(request.Quarantine)
 	if err != nil {
 		return err
@@ -146,7 +149,9 @@ func (l *hookListener) decide(p *pendingPush, request hookRequest) error {
 			return err
 		}
 	}
-	return l.options.Check(p.ctx, Push{Tenant: p.tenant, Principal: p.principal, Changes: request.Changes, Repository: repo})
+	return l.options.Check(p.ctx, Push{
+		Tenant: p.tenant, Principal: p.principal, Changes: request.Changes, Repository: repo, Tell: tell,
+	})
 }
 
 // checkForward keeps people from dropping commits of others.

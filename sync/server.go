@@ -48,6 +48,9 @@ type Push struct {
 	// Repository reads the objects of the push as well, and only until Check
 	// returns. It cannot publish.
 	Repository *Repository
+	// Tell shows a line to the pusher if the push is accepted. It is to be called
+	// from Check's own goroutine.
+	Tell func(line string)
 }
 
 // RefChange is the move of one ref. Old or New is 40 zeros for a ref that did

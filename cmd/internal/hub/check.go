@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 
 	"branchline.dev/branchline/renderer"
 	"branchline.dev/branchline/schemas"
@@ -20,37 +21,71 @@ func (t *tenant) check(ctx context.Context, push sync.Push) error {
 			continue
 		}
 		t.rendering.Lock()
-		err := t.checkMain(ctx, push.Repository, change)
+		rendered, err := t.checkMain(ctx, push.Repository, change)
 		t.rendering.Unlock()
 		if err != nil {
 			return err
 		}
+		push.Tell(announce(rendered))
 	}
 	return nil
 }
 
-func (t *tenant) checkMain(ctx context.Context, repository *sync.Repository, change sync.RefChange) error {
+func (t *tenant) checkMain(ctx context.Context, repository *sync.Repository, change sync.RefChange) (*renderer.Output, error) {
 	// A main that does not render, since the renderer has become stricter, say,
 	// must not keep its own fix out.
 	var problems schemas.Problems
 	if err := t.publishMain(ctx); err != nil && !errors.As(err, &problems) {
 		t.hub.log.Error("a push waits for an earlier one", "tenant", t.name, "error", err)
-		return errors.New("what was pushed before is not published yet; try again, and look at the hub's log if it goes on")
+		return nil, errors.New("what was pushed before is not published yet; try again, and look at the hub's log if it goes on")
 	}
 	commit, err := repository.Commit(ctx, change.New)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	tips, err := t.manifests.tips(ctx, repository)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	rendered, err := t.render(ctx, repository, commit, tips)
 	if err != nil {
-		return refusal(err)
+		return nil, refusal(err)
 	}
 	t.checked = &checked{commit: commit.ID, tips: tips, rendered: rendered}
-	return nil
+	return rendered, nil
+}
+
+// announce says in a line what an accepted push does to the fleet.
+func announce(rendered *renderer.Output) string {
+	const named = 10
+	var changed, ended []string
+	for _, tree := range rendered.Clusters {
+		switch {
+		case !tree.Changed:
+		case tree.Manifest.Spec.Tombstone != nil:
+			ended = append(ended, tree.Name)
+		default:
+			changed = append(changed, tree.Name)
+		}
+	}
+	var parts []string
+	if len(changed) > 0 {
+		parts = append(parts, "changes "+enumerate(changed, named))
+	}
+	if len(ended) > 0 {
+		parts = append(parts, "ends "+enumerate(ended, named))
+	}
+	if len(parts) == 0 {
+		return "accepted: no cluster changes"
+	}
+	return "accepted: " + strings.Join(parts, " and ") + "; \"branchline status\" shows how far it is"
+}
+
+func enumerate(names []string, limit int) string {
+	if len(names) <= limit {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:limit], ", "), len(names)-limit)
 }
 
 // checked is what a push that was checked last renders to; publishing it a

@@ -209,7 +209,9 @@ func TestPushMovesOnlyTheClustersThatChange(t *testing.T) {
 
 	w.edit("clusters/dev.yaml", "replicas: 1", "replicas: 2")
 	second := w.commit("more replicas in dev")
-	w.git("push", "-q", remote, "main")
+	if out := w.git("push", "-q", remote, "main"); !strings.Contains(out, `remote: accepted: changes dev; "branchline status"`) {
+		t.Errorf("the push says %q", out)
+	}
 	after := desired(t, h, "acme", from(second, "dev"))
 	if after[schemas.DesiredRef("prod")] != before[schemas.DesiredRef("prod")] {
 		t.Error("the branch of a cluster that does not change has moved")
