@@ -11,10 +11,8 @@ import (
 // compileValues compiles every string below a path of a document. isText says
 // where only text is accepted.
 func compileValues(s *scope, doc *schemas.YAML, path []any, value any, isText func(path []any) bool) (any, schemas.Problems) {
-	var problems schemas.Problems
-	switch v := value.(type) {
-	case string:
-		t, literal, err := s.compile(v, isText(path))
+	if text, ok := value.(string); ok {
+		t, literal, err := s.compile(text, isText(path))
 		if err != nil {
 			return nil, schemas.Problems{doc.Problem(path, "%v", err)}
 		}
@@ -22,24 +20,10 @@ func compileValues(s *scope, doc *schemas.YAML, path []any, value any, isText fu
 			return literal, nil
 		}
 		return t, nil
-	case map[string]any:
-		result := make(map[string]any, len(v))
-		for key, item := range v {
-			c, found := compileValues(s, doc, extend(path, key), item, isText)
-			result[key] = c
-			problems = append(problems, found...)
-		}
-		return result, problems
-	case []any:
-		result := make([]any, len(v))
-		for i, item := range v {
-			c, found := compileValues(s, doc, extend(path, i), item, isText)
-			result[i] = c
-			problems = append(problems, found...)
-		}
-		return result, problems
 	}
-	return value, nil
+	return mapItems(path, value, func(path []any, item any) (any, schemas.Problems) {
+		return compileValues(s, doc, path, item, isText)
+	})
 }
 
 // anyType is the isText of values, which take any type.
@@ -48,27 +32,36 @@ func anyType([]any) bool { return false }
 // evalValues computes what compileValues made. The result shares no memory with
 // it.
 func evalValues(ctx context.Context, doc *schemas.YAML, path []any, value any, variables map[string]any) (any, schemas.Problems) {
-	var problems schemas.Problems
-	switch v := value.(type) {
-	case *formula:
-		result, err := v.eval(ctx, variables)
+	if f, ok := value.(*formula); ok {
+		result, err := f.eval(ctx, variables)
 		if err != nil {
 			return nil, schemas.Problems{doc.Problem(path, "%v", err)}
 		}
 		return result, nil
+	}
+	return mapItems(path, value, func(path []any, item any) (any, schemas.Problems) {
+		return evalValues(ctx, doc, path, item, variables)
+	})
+}
+
+// mapItems puts what do gives for each item of a mapping or list into a new one.
+// Any other value is returned as it is.
+func mapItems(path []any, value any, do func(path []any, item any) (any, schemas.Problems)) (any, schemas.Problems) {
+	var problems schemas.Problems
+	switch v := value.(type) {
 	case map[string]any:
 		result := make(map[string]any, len(v))
 		for key, item := range v {
-			r, found := evalValues(ctx, doc, extend(path, key), item, variables)
-			result[key] = r
+			made, found := do(extend(path, key), item)
+			result[key] = made
 			problems = append(problems, found...)
 		}
 		return result, problems
 	case []any:
 		result := make([]any, len(v))
 		for i, item := range v {
-			r, found := evalValues(ctx, doc, extend(path, i), item, variables)
-			result[i] = r
+			made, found := do(extend(path, i), item)
+			result[i] = made
 			problems = append(problems, found...)
 		}
 		return result, problems
